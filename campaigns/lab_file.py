@@ -98,6 +98,15 @@ def load_lab_file(path: Path) -> LabFileConfig:
     return found.at(path)
 
 
+def is_lab_file(path: Path) -> bool:
+    """Return whether a file is a lab file, which has stations and searches for nothing; no if it cannot be read."""
+    try:
+        data = read_document(path.read_text(encoding="utf-8")).data
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return False
+    return isinstance(data, dict) and "stations" in data and "space" not in data
+
+
 def _widened(lab: FileLabConfig, file: LabFileConfig) -> Iterator[tuple[str, str]]:
     """Yield the limits of a campaign that the lab file does not allow."""
     for station, limits in lab.limits.items():

@@ -229,7 +229,7 @@ def abort(
     """Give up the job of a trial that is under way; the trial is uncertain then, or withdrawn if nothing has moved.
 
     Devices and plans of your own are stopped; an instrument that runs a job by itself may go on with it.
-    The next trial may begin at the station at once: 'athanor station pause NAME' before holds it.
+    The next trial may begin at the station at once: 'athanor station pause NAME FILE' before holds it.
     """
     from loop.cli.run_orders import abort_trial
 

@@ -14,9 +14,11 @@ from typing import Any
 from campaigns.errors import CampaignError, LabError, Problem
 from loop.cli.signals import interrupts
 from loop.core.formatting import date_time, duration
+from loop.core.station_modes import held_stations
 from loop.execution.shared_lab.messages import Greeting, Purpose, SharedLabStatus
 from loop.execution.shared_lab.socket_file import connected, line_of
 from loop.storage.lab_lock import holder, is_driven
+from loop.storage.station_ledger import StationLedger, stations_file
 from loop.terminal.console import Rows
 
 
@@ -53,10 +55,12 @@ def lab_rows(file: Path) -> Rows:
     for name, (claim, here) in found.members.items():
         away = "" if here else ", its run is away"
         rows.append((f"campaign {name}", f"priority {claim.priority}, share {claim.share:g}{away}"))
+    held = held_stations((), StationLedger(stations_file(file)).orders)
     for name, one in found.stations.items():
         reserved = f"; {one.reserved}" if one.reserved else ""
         queue = f"; next: {', '.join(one.queue)}" if one.queue else ""
-        rows.append((f"station {name}", f"{one.doing}{reserved}{queue}"))
+        people = f"{held[name].text}; " if name in held else ""
+        rows.append((f"station {name}", f"{people}{one.doing}{reserved}{queue}"))
         had = ", ".join(f"{campaign} {duration(seconds)}" for campaign, seconds in one.used.items())
         rows += [("  station time", had)] if had else []
     return rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 
 from campaigns.decisions import AbortTrial, StopRun
 from loop.cli.amendment_commands import open_journal_editor
@@ -33,7 +34,10 @@ def abort_trial(number: int, file: Path | None, url: str | None, reason: str) ->
     if current_lease(editor.journal.path) is not None:
         yield _AT_ONCE
         station = next(step.station for step in trials[number].steps if step.open)
-        yield f"the next trial may begin there at once; to hold the station: athanor station pause {station}"
+        named = quote(str(file or editor.journal.path.with_suffix(".yaml").name))
+        named = f"--store {quote(url)}" if url else named
+        hold = f"athanor station pause {station} {named} --reason 'WHY'"
+        yield f"the next trial may begin there at once; to hold the station: {hold}"
         return
     yield "no run goes on, which could tell the instrument: the next one does it as soon as it has taken up the job"
     yield f"if the sample is lost, 'athanor trial discard {number}' settles it now"

@@ -16,7 +16,7 @@ from loop.core.formatting import date_time, one_line, trials_text, unit_text
 from loop.core.journal import Amendment
 from loop.core.records import BY_HAND, COMPUTER, TrialRecord
 from loop.core.standard_runs import StandardRun, doubt_text, in_doubt, unsettled
-from loop.core.station_modes import HeldStation, held_stations
+from loop.core.station_modes import HeldStation, StationOrder, held_stations
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,7 @@ class CampaignFacts:
         forgetful: stations that can tell no more of a job than what the store says already.
         low: consumable to what is left of it, of those that are to be refilled.
         asked: token to what a person is to do.
+        orders: what was ordered of stations for all campaigns on the lab file.
         deadline: when the campaign's wall time will be spent, in seconds since the epoch; None where it will not.
     """
 
@@ -127,6 +128,7 @@ class CampaignFacts:
     deadline: float | None = None
     asked: Mapping[str, AskedStep] = field(default_factory=dict)
     low: Mapping[str, LowStock] = field(default_factory=dict)
+    orders: Sequence[StationOrder] = ()
 
 
 def open_requests(facts: CampaignFacts) -> list[OpenRequest]:
@@ -264,7 +266,7 @@ def _off(facts: CampaignFacts) -> Iterator[OpenRequest]:
 
 def _given_up(facts: CampaignFacts) -> Iterator[OpenRequest]:
     """Yield a request for each station that has failed time after time."""
-    held = held_stations(facts.amendments)
+    held = held_stations(facts.amendments, facts.orders)
     for name, (reason, since) in facts.given_up.items():
         if name not in held:
             what = f"{name} is no longer used, as it failed time after time: {one_line(reason)}"
@@ -275,7 +277,7 @@ def _given_up(facts: CampaignFacts) -> Iterator[OpenRequest]:
 
 def _held(facts: CampaignFacts) -> Iterator[OpenRequest]:
     """Yield a request for each step that trials wait for, and all of whose stations people hold."""
-    held = held_stations(facts.amendments)
+    held = held_stations(facts.amendments, facts.orders)
     waiting: dict[str, list[TrialRecord]] = {}
     stations: dict[str, list[str]] = {}
     for trial in facts.trials:
@@ -289,7 +291,7 @@ def _held(facts: CampaignFacts) -> Iterator[OpenRequest]:
 
 def _left_at(facts: CampaignFacts) -> Iterator[OpenRequest]:
     """Yield a request for each job that was begun at a station which is out now, so that nobody asks for its end."""
-    held = held_stations(facts.amendments)
+    held = held_stations(facts.amendments, facts.orders)
     for trial in facts.trials:
         last = trial.steps[-1] if trial.steps and not trial.state.ended else None
         out = None if last is None or not last.open else held.get(last.station)

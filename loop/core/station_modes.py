@@ -1,4 +1,4 @@
-"""Which stations people have paused, drained or taken out, by the journal."""
+"""Which stations people have paused, drained or taken out, by the journal and by what campaigns share."""
 
 from __future__ import annotations
 
@@ -35,13 +35,33 @@ class HeldStation:
         return self.mode is not StationMode.OUT
 
 
-def held_stations(amendments: Iterable[Amendment]) -> Mapping[str, HeldStation]:
-    """Return the stations that begin no jobs, as people have decided; all others are in use."""
-    found: dict[str, HeldStation] = {}
-    for one in amendments:
-        if not isinstance(one.change, SetStation) or one.refused:
-            continue
-        found.pop(one.change.station, None)
-        if one.change.mode is not StationMode.IN:
-            found[one.change.station] = HeldStation(one.change.mode, one.author, one.written, one.reason)
-    return found
+@dataclass(frozen=True, slots=True)
+class StationOrder:
+    """What somebody has decided about a station.
+
+    Attributes:
+        time: when, in seconds since the epoch.
+    """
+
+    station: str
+    mode: StationMode
+    author: str
+    time: float
+    reason: str
+
+
+def held_stations(amendments: Iterable[Amendment], shared: Iterable[StationOrder] = ()) -> Mapping[str, HeldStation]:
+    """Return the stations that begin no jobs, as people have decided; all others are in use.
+
+    Args:
+        amendments: of the campaign.
+        shared: what was ordered for all campaigns on its lab file: it decides about the stations that it names.
+    """
+    own = (
+        StationOrder(one.change.station, one.change.mode, one.author, one.written, one.reason)
+        for one in amendments
+        if isinstance(one.change, SetStation) and not one.refused
+    )
+    latest = {one.station: one for one in (*own, *shared)}
+    held = (one for one in latest.values() if one.mode is not StationMode.IN)
+    return {one.station: HeldStation(one.mode, one.author, one.time, one.reason) for one in held}

@@ -10,7 +10,8 @@ from campaigns.laboratory import StepConfig
 from loop.core.campaign_version import campaign_version
 from loop.core.journal import Amendment
 from loop.core.records import StepRecord, TrialRecord
-from loop.core.station_modes import HeldStation, held_stations
+from loop.core.station_modes import HeldStation, StationOrder, held_stations
+from loop.storage.station_ledger import station_ledger
 from loop.storage.store import Store
 
 
@@ -32,6 +33,7 @@ class CampaignState:
     def __init__(self, campaign: Campaign, store: Store) -> None:
         self.file_campaign, self.store = campaign, store
         self.journal = store.amendments()
+        self._stations = station_ledger(campaign.rules)
         self.version = campaign_version(campaign, self.journal)
         self._trials = {trial.number: trial for trial in store.trials()}
         self.on_read: Callable[[TrialRecord], None] = lambda _: None
@@ -63,13 +65,20 @@ class CampaignState:
 
     @property
     def is_behind(self) -> bool:
-        """Whether somebody has written into the journal since it was read."""
+        """Whether somebody has written into the journal since it was read, or about stations for all campaigns."""
+        if self._stations is not None and self._stations.is_behind:
+            return True
         return self.store.latest_amendment() > max((one.number for one in self.journal), default=0)
 
     @property
     def held(self) -> Mapping[str, HeldStation]:
-        """The stations that people keep from beginning jobs."""
-        return held_stations(self.journal)
+        """The stations that people keep from beginning jobs, in this campaign or in another one on the lab file."""
+        return held_stations(self.journal, () if self._stations is None else self._stations.orders)
+
+    def share(self, order: StationOrder) -> None:
+        """Let an order hold for all campaigns on the lab file, if there is one."""
+        if self._stations is not None:
+            self._stations.add(order)
 
     def read_trials(self) -> None:
         """Read all trials from the store again, as their scores may have changed."""

@@ -61,6 +61,7 @@ class FloorOrders:
     def carry_out(self) -> list[Amendment]:
         """Go by what is new in the journal; return what was done, or refused."""
         self._use_arrived()
+        self._hold_shared()
         return [*self._stations(), *self._orders()]
 
     def _use_arrived(self) -> None:
@@ -70,6 +71,23 @@ class FloorOrders:
             if not self._dispatcher.instruments[name].answers_later:
                 self._session.store.keep(FORGETFUL, name, {})
             self._steps.recall_late({name})
+
+    def _hold_shared(self) -> None:
+        """Hold the stations that people hold in other campaigns on the lab file, and use them again, as they say.
+
+        What this campaign has given up, or knows not to be safe, stays so until somebody says so to this campaign.
+        """
+        before, self._dispatcher.held = self._dispatcher.held, self._state.held
+        own = {
+            one.change.station
+            for one in self._state.journal
+            if one.number > self._seen and isinstance(one.change, SetStation)
+        }  # these are announced as amendments
+        for name, held in self._dispatcher.held.items():
+            if before.get(name) != held and name not in own:
+                self._session.on_event(Warned(f"{name} is {held.text}"))
+        for name in before.keys() - self._dispatcher.held.keys() - own:
+            self._session.on_event(Warned(f"{name} is in use again, as it is in all campaigns on its lab file"))
 
     def tell_waits(self) -> None:
         """Say once which steps wait for people, as they hold all stations; keep for all to see what stations wait."""

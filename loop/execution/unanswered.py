@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from campaigns.decisions import DiscardTrial, SetStation, Settlement, StationMode, StopRun
 from campaigns.request_limits import StationRequestConfig, TrialRequestConfig
 from campaigns.values import TrialState
 from loop.core.formatting import duration
+from loop.core.station_modes import StationOrder
 from loop.execution.campaign_state import CampaignState
 from loop.execution.dispatcher import Dispatcher
 
@@ -35,6 +37,8 @@ class Unanswered:
         for change, limit, asked in due:
             reason = f"nobody has answered within {duration(limit)}: {asked}"
             first = len(self._state.trials) if isinstance(change, SetStation) else None
+            if isinstance(change, SetStation):
+                self._state.share(StationOrder(change.station, change.mode, AUTHOR, time.time(), reason))
             self._state.store.amend([change], (AUTHOR, reason), {}, first)
         return bool(due)
 

@@ -1,11 +1,14 @@
-"""What belongs to the laboratory of a store, and lies beside it: its emergency stop, and its stock."""
+"""What belongs to the laboratory of a store, and lies beside it: emergency stop, stock, and held stations."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from instruments.emergency_stop import StopFile
+from loop.core.station_modes import StationOrder
+from loop.storage.station_ledger import ledger_beside
 from loop.storage.stock_ledger import Stock, read_stock, stock_beside
 from loop.storage.stop_files import STOP_FILE
 
@@ -22,3 +25,8 @@ def stored_stop(store: Reader) -> StopFile:
 def stored_stocks(store: Reader) -> dict[str, Stock]:
     """Return how much there is of the consumables that the laboratory of a store counts."""
     return read_stock(stock_beside(stored_stop(store).path))
+
+
+def stored_orders(store: Reader) -> Sequence[StationOrder]:
+    """Return what was ordered of stations for all campaigns on the lab file of a store."""
+    return ledger_beside(stored_stop(store).path).orders

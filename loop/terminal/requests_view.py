@@ -16,7 +16,7 @@ from loop.core.standard_runs import StandardRun
 from loop.core.station_modes import held_stations
 from loop.storage.artefacts import ASKED, FORGETFUL, GIVEN_UP, STANDARD_RUN, UNSAFE, WAITS
 from loop.storage.lease import current_lease
-from loop.storage.stored_laboratory import stored_stocks, stored_stop
+from loop.storage.stored_laboratory import stored_orders, stored_stocks, stored_stop
 
 if TYPE_CHECKING:
     from loop.storage.reader import Reader
@@ -31,7 +31,9 @@ def stored_requests(store: Reader, deadline: float | None = None) -> list[OpenRe
     given_up, unsafe = _reasons(store, GIVEN_UP), stored_unsafe(store)
     stations = (given_up, unsafe, waits, store.artefacts(FORGETFUL).keys(), stored_standards(store))
     asked = {token: AskedStep(**kept) for token, kept in store.artefacts(ASKED).items()}
-    facts = CampaignFacts(store.trials(), store.amendments(), source, *stations, deadline, asked, _low(store))
+    facts = CampaignFacts(
+        store.trials(), store.amendments(), source, *stations, deadline, asked, _low(store), stored_orders(store)
+    )
     return [*_emergency(store), *open_requests(facts)]
 
 
@@ -73,7 +75,7 @@ def _emergency(store: Reader) -> Iterator[OpenRequest]:
 
 def _deadline(store: Reader) -> float | None:
     """Return when the campaign's wall time is spent if its run goes on; None where that needs no answer."""
-    if not held_stations(store.amendments()) or current_lease(store.path) is None:
+    if not held_stations(store.amendments(), stored_orders(store)) or current_lease(store.path) is None:
         return None
     limit, now = store.stored_campaign().budget.wall_time, time.time()  # slow: it takes units
     return None if limit is None else now + limit - time_spent(store.sessions(), now)

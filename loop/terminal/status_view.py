@@ -38,7 +38,7 @@ from loop.core.trial_selection import completed
 from loop.storage.artefacts import HISTORY, SOURCE
 from loop.storage.campaign_status import model_text, stored_front, stored_results
 from loop.storage.lease import Lease, current_lease
-from loop.storage.stored_laboratory import stored_stocks, stored_stop
+from loop.storage.stored_laboratory import stored_orders, stored_stocks, stored_stop
 from loop.terminal.console import Rows
 from loop.terminal.current_campaign import amended_rows, stopping_rows
 from loop.terminal.requests_view import (
@@ -124,7 +124,7 @@ def _floor_rows(store: Reader, amendments: Sequence[Amendment]) -> Rows:
     """Return which stations are not safe, are held or wait, and how much is asked of people."""
     unsafe, waits = stored_unsafe(store), stored_waits(store)
     rows = [(f"station {n}", f"NOT in its safe state since {date_time(t)}: {why}") for n, (why, t) in unsafe.items()]
-    rows += [(f"station {name}", one.text) for name, one in held_stations(amendments).items()]
+    rows += [(f"station {name}", one.text) for name, one in held_stations(amendments, stored_orders(store)).items()]
     left = {name: one for name, one in waits.items() if name not in unsafe}
     rows += [(f"station {name}", f"waits since {date_time(one.since)}: {one.reason}") for name, one in left.items()]
     runs = stored_standards(store)

@@ -83,8 +83,9 @@ def aborted(bench: Bench) -> SessionResult:
             *_, when, hold = abort_trial(1, None, bench.url, "smoke")
             assert when == "the run that goes on does it within a second"
             assert hold.startswith(
-                "the next trial may begin there at once; to hold the station: athanor station pause "
+                "the next trial may begin there at once; to hold the station: athanor station pause bench --store "
             )
+            assert hold.endswith(" --reason 'WHY'")
 
     return bench.run(on_the_wall(), on_event)
 
