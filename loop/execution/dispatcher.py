@@ -548,6 +548,15 @@ class Dispatcher:
         person = self.instruments.get(record.station)
         return person.answer(record.token, answer) if isinstance(person, ManualInstrument) else None
 
+    def asks_person(self, station: str, step: str) -> bool:
+        """Return whether a step waits for a person's answer at a station."""
+        person = self.instruments.get(station)
+        return isinstance(person, ManualInstrument) and not person.simulated(step)
+
+    def leave_to_person(self, station: str, reason: str) -> None:
+        """Wait no more for a person's answer: what was asked stays asked."""
+        self._stations[station].abort(reason)
+
     def took(self, record: StepRecord, number: int) -> bool:
         """Return whether a person's step has ended with the answer of a number."""
         person = self.instruments.get(record.station)

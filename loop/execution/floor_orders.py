@@ -20,7 +20,7 @@ from loop.execution.session import Session
 from loop.execution.settlement_rules import check_answer
 from loop.execution.step_runner import StepRunner
 from loop.execution.stop_monitor import StopMonitor
-from loop.storage.artefacts import FORGETFUL, GIVEN_UP, WAITS
+from loop.storage.artefacts import ENDING, FORGETFUL, GIVEN_UP, WAITS
 
 
 class FloorOrders:
@@ -41,10 +41,11 @@ class FloorOrders:
         self._seen = max((one.number for one in state.journal), default=0)
         self._told: set[str] = set()
         self._waits: dict[str, Held] = {}
+        self._ending = ""
 
     def begin(self) -> None:
         """Hold the stations that people hold; what failed in an earlier session is tried again."""
-        for kind in (GIVEN_UP, WAITS, FORGETFUL):
+        for kind in (GIVEN_UP, WAITS, FORGETFUL, ENDING):
             self._session.store.drop(kind)
         for name, instrument in self._dispatcher.instruments.items():
             if not instrument.answers_later:
@@ -98,6 +99,21 @@ class FloorOrders:
             if possible and not any(map(self._dispatcher.admits, possible)):
                 self._tell(possible[0].step, [job.station for job in possible])
         self._keep_waits(self._dispatcher.waits(jobs))
+        self._keep_ending()
+
+    def _keep_ending(self) -> None:
+        """Let the store say that the run ends, and why; say for whose answers it still waits."""
+        if (ending := self._stop.ending) == self._ending:
+            return
+        self._ending = ending
+        if not ending:
+            self._session.store.drop(ENDING)
+            return
+        self._session.store.keep(ENDING, "run", {"reason": ending})
+        if self._stop.interrupted and (asked := self._steps.asked):
+            steps = " and ".join(f"{step.name} of trial {number}" for number, step in asked)
+            text = f"the run ends once people have answered {steps}, see 'athanor requests'; Ctrl-C leaves that open"
+            self._session.on_event(Warned(text))
 
     def _keep_waits(self, waits: dict[str, Held]) -> None:
         """Let the store say why stations wait, for those who ask from another terminal."""

@@ -125,6 +125,9 @@ class Manager:
             if not (self._steps.busy or self._planning.busy or self._resting or self._awaits_late):
                 break
             self._samples.publish()
+            if self._stop.by_user and self._steps.only_asks:
+                self._stop.after_step = True  # else what is left open would be taken up again
+                self._steps.leave_open(INTERRUPTED)
             self._orders.tell_waits()
             result = self._steps.next_result(self._interrupted)
             if result is not None:
@@ -352,6 +355,7 @@ class Manager:
             self._session.on_event(Warned(text))
         if self._dispatcher.safety.emergency and not self._stop.emergency:
             self._stop.stop_at_once(self._dispatcher.safety.emergency)
+            self._steps.leave_open(self._dispatcher.safety.emergency)
         if not self._stop.noticed():
             changed = bool(news) or self._state.is_behind or self._stock.is_behind or self._samples.is_behind
             changed = changed or self._standards.is_behind

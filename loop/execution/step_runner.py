@@ -44,6 +44,7 @@ class StepRunner:
         self._clock_watch = ClockWatch(session.clock)
         self._under_way: dict[str, str] = {}  # token to station
         self._given_up: set[str] = set()  # tokens of those that somebody has aborted
+        self._left: set[str] = set()  # tokens of those that people may still answer, and that this session leaves
 
     @property
     def busy(self) -> bool:
@@ -97,6 +98,34 @@ class StepRunner:
             if tokens <= self._given_up:
                 self._dispatcher.abort_job(self._under_way[record.token], reason)
         return record is not None
+
+    @property
+    def asked(self) -> list[tuple[int, StepRecord]]:
+        """The steps under way that wait for a person's answer, each with the number of its trial."""
+        found = ((trial.number, step) for trial in self._state.open for step in trial.steps)
+        mine = ((number, step) for number, step in found if step.token in self._under_way)
+        return [(n, step) for n, step in mine if self._dispatcher.asks_person(step.station, step.name)]
+
+    @property
+    def only_asks(self) -> bool:
+        """Whether all that is under way waits for people's answers."""
+        return self.busy and {step.token for _, step in self.asked} == self._under_way.keys()
+
+    def leave_open(self, reason: str) -> None:
+        """Wait no more for people's answers: what they were asked stays open, and counts when it is answered."""
+        for number, step in self.asked:
+            if step.token not in self._left | self._given_up:
+                self._left.add(step.token)
+                text = f"{step.name} of trial {number} at {step.station} is left open, and counts once it is answered"
+                self._session.on_event(Warned(f"{text}: 'athanor requests' lists it"))
+                self._dispatcher.leave_to_person(step.station, reason)
+
+    def _is_left(self, result: StepResult, station: str) -> bool:
+        """Return whether a job stays open, as a person may still answer it after this session."""
+        if result.ok or result.job.token in self._given_up:
+            return False
+        stopped = bool(self._dispatcher.safety.emergency)
+        return result.job.token in self._left or (stopped and self._dispatcher.asks_person(station, result.job.step))
 
     def answer(self, given: AnswerStep, answer: ManualAnswer) -> bool | None:
         """Take a person's answer about a step; see ``Dispatcher.answer``. One that comes late is collected."""
@@ -163,7 +192,7 @@ class StepRunner:
         station = stations[0]
         for text in self._dispatcher.warnings():
             self._session.on_event(Warned(text))
-        if not result.ok and aborted:
+        if (not result.ok and aborted) or self._is_left(result, station):
             return []
         records = [(one.trial, self._state.read_step(one.trial, one.token)) for one in job.attempts]
         for number, record in records:

@@ -49,6 +49,16 @@ class StopMonitor:
         return self._reason
 
     @property
+    def ending(self) -> str:
+        """Why the session ends, as far as was noticed; empty if it goes on."""
+        return self.emergency or self.fault or self._reason or (INTERRUPTED if self.interrupted else "")
+
+    @property
+    def by_user(self) -> bool:
+        """Whether Ctrl-C ends the session, so that nobody is waited for."""
+        return self.interrupted and (self._session.options.stop.is_set() or self._session.options.abort.is_set())
+
+    @property
     def last_of_budget(self) -> bool:
         """Whether the campaign stops only because its trials are all proposed: the queued ones still count."""
         full = sum(trial.counted for trial in self._state.trials)

@@ -17,6 +17,9 @@ WAITS = "station waits"
 """Kind of the artefacts that hold, by station, why the jobs that it could do have to wait, since when, and whether that
 needs people; of the session that goes on."""
 
+ENDING = "ending of the run"
+"""Kind of the artefact that says why the run that goes on begins nothing new, and what it waits for."""
+
 STANDARD_RUN = "calibration standard"
 """Kind of the artefacts that hold what a station gave for its calibration standard, by station and number."""
 

@@ -35,7 +35,7 @@ from loop.core.standard_runs import trials_in_doubt
 from loop.core.station_modes import held_stations
 from loop.core.stopping import spent
 from loop.core.trial_selection import completed
-from loop.storage.artefacts import HISTORY, SOURCE
+from loop.storage.artefacts import ENDING, HISTORY, SOURCE
 from loop.storage.campaign_status import model_text, stored_front, stored_results
 from loop.storage.lease import Lease, current_lease
 from loop.storage.stored_laboratory import stored_orders, stored_stocks, stored_stop
@@ -107,7 +107,14 @@ def _budget_rows(store: Reader, trials: Sequence[TrialRecord]) -> Rows:
         ("cost", f"{used.cost:,.0f} USD{_limit(budget.get('cost'))}"),
         ("wall time", f"{duration(used.wall_time)}{_limit(budget.get('wall_time'))}"),
         ("session", _session(sessions, lease)),
+        *_ending_rows(store, lease),
     ]
+
+
+def _ending_rows(store: Reader, lease: Lease | None) -> Rows:
+    """Return why the run that goes on is ending, if it is."""
+    kept = store.artefacts(ENDING).values() if lease is not None else ()
+    return [("ending", f"{one_line(one['reason'])}; what is under way ends first") for one in kept]
 
 
 def _campaign_rows(store: Reader, trials: Sequence[TrialRecord], amendments: Sequence[Amendment]) -> Rows:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,14 +14,16 @@ import pytest
 import yaml
 
 from campaigns.decisions import AnswerStep
-from campaigns.errors import CampaignError
+from campaigns.errors import CampaignError, EmergencyStopError
 from campaigns.values import Cause, TrialState
 from loop.cli.amendment_commands import open_journal_editor
 from loop.cli.manual_answers import confirm, fail
 from loop.cli.run_orders import stop_after
 from loop.core.events import Amended, Event, StepStarted, Warned
 from loop.storage.reader import Reader
+from loop.storage.stored_laboratory import stored_stop
 from loop.terminal.requests_view import request_lines, stored_requests
+from loop.terminal.status_view import status_rows
 from loop.validation.lab_checks import check_lab
 from tests.loop.conftest import Bench
 from tests.loop.manual_steps import by_hand
@@ -178,6 +182,58 @@ def test_a_run_that_is_to_end_leaves_the_question_open(bench: Bench) -> None:
     result = bench.run(by_hand(), answering(bench, end))
     assert result.interrupted
     assert result.trials[0].state is TrialState.COMPLETED
+
+
+def await_question(bench: Bench) -> None:
+    """Wait until the last step has come to the person."""
+    while Reader(bench.url).trials()[-1].steps[-1].state is not TrialState.DISPATCHED:
+        time.sleep(0.01)
+
+
+def test_ctrl_c_and_an_emergency_stop_end_a_run_at_once_and_leave_the_question_open(bench: Bench) -> None:
+    ended = threading.Event()
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, StepStarted):
+            await_question(bench)
+            ended.set()
+
+    data = by_hand(budget={"trials": 1})
+    result = bench.run(data, interrupt, stop=ended)
+    assert (result.interrupted, result.aborted) == (True, False)
+    told = [event.text for event in bench.events if isinstance(event, Warned)]
+    assert told[0].startswith("weigh of trial 0 at kim is left open, and counts once it is answered")
+    stop = stored_stop(Reader(bench.url))
+
+    def burn(event: Event) -> None:
+        if isinstance(event, StepStarted):
+            await_question(bench)
+            stop.make("kim", "smoke")
+
+    with pytest.raises(EmergencyStopError, match="smoke"):
+        bench.run(data, burn)
+    (asked,) = [one for one in stored_requests(Reader(bench.url)) if "weigh" in one.what]
+    assert asked.what.startswith("weigh of trial 0 at kim: ")
+    stop.clear("kim", "it is out")
+    list(confirm(["0", *WORDS], bench.url, "done"))
+    (trial,) = bench.run(data).trials
+    assert trial.state is TrialState.COMPLETED
+    assert [step.attempt for step in trial.steps] == [1]
+
+
+def test_a_run_that_ends_after_a_persons_answer_says_so(bench: Bench) -> None:
+    seen: list[str] = []
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, StepStarted):
+            list(stop_after("step", None, bench.url, "home"))
+        if isinstance(event, Warned) and "once people have answered" in event.text:
+            seen.extend((event.text, dict(status_rows(Reader(bench.url)))["ending"]))
+            list(confirm(["0", *WORDS], bench.url, "done"))
+
+    assert bench.run(by_hand(), on_event).interrupted
+    assert seen[0].startswith("the run ends once people have answered weigh of trial 0, see")
+    assert "home; what is under way ends first" in seen[1]
 
 
 def test_in_a_simulated_lab_a_manual_step_takes_its_time_and_reads_what_is_stated(bench: Bench) -> None:
