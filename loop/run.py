@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from campaigns.campaign import Campaign
+from campaigns.errors import LabError
 from loop.core.author import author
 from loop.core.campaign_records import SessionRecord, time_spent
 from loop.core.campaign_version import CampaignVersion, as_shown, campaign_version
@@ -29,7 +30,7 @@ from loop.execution.options import RunOptions, SessionResult
 from loop.execution.retraining import Retraining
 from loop.execution.session import CampaignResources, Session
 from loop.execution.shared_lab.attached_lab import AttachedLab
-from loop.execution.shared_lab.socket_file import is_served
+from loop.execution.shared_lab.socket_file import is_served, was_left
 from loop.execution.start_checks import check_stations
 from loop.execution.trial_import import computed_of, with_imports
 from loop.planning.custom_model_check import check_custom_models
@@ -49,6 +50,11 @@ from loop.storage.store import Store
 from loop.storage.witnesses import beyond_text, lab_folder
 
 _DRY_RUN_TRIALS = 3
+_LAB_PROCESS = 60.0
+"""Wall time in seconds in which a lab process that was killed may be started again before a run gives up. Not tuned."""
+_LOOK = 0.2
+"""Wall time in seconds between two looks for it."""
+_SERVE = "'athanor lab run"
 _ROLE = "history"
 _HISTORY = "history of the campaign file"
 _VERSIONS = ("athanor-sdl", "ax-platform", "botorch", "bluesky", "chgnet", "matgl", "ophyd", "pymatgen", "torch")
@@ -98,7 +104,7 @@ def conduct(parts: CampaignResources, options: RunOptions, on_event: Callable[[E
         keep_sources(parts.sources, store)
         for text in request_history_import(parts, store):
             on_event(SourceRead(text, _ROLE))
-        shared = _is_shared(parts.campaign)
+        shared = is_shared(parts.campaign, options, on_event)
         with nullcontext() if shared else _sole_driver(parts.campaign):
             result = _run(parts, store, options, on_event, shared=shared)
         outcome = result.reason
@@ -107,9 +113,24 @@ def conduct(parts: CampaignResources, options: RunOptions, on_event: Callable[[E
     return result
 
 
-def _is_shared(campaign: Campaign) -> bool:
-    """Return whether a lab process owns the instruments, to which the session attaches."""
-    return campaign.rules is not None and not campaign.rules.is_simulated and is_served(campaign.rules.path)
+def is_shared(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], None]) -> bool:
+    """Return whether a lab process owns the instruments, to which the session attaches; one that was killed may return.
+
+    Raises:
+        LabError: it has not, and nobody has said that it has ended: its campaigns may still be at the instruments.
+    """
+    if campaign.rules is None or campaign.rules.is_simulated:
+        return False
+    file, ends = campaign.rules.path, time.monotonic() + _LAB_PROCESS
+    if was_left(file):
+        on_event(Warned(f"the lab process of {file} has gone without an end, and is waited for: {_SERVE} {file}'"))
+    while was_left(file):
+        if time.monotonic() > ends or options.abort.is_set() or options.stop.wait(_LOOK):
+            raise LabError(
+                f"the lab process of {file} has gone without an end: start it again by {_SERVE} {file}', or say that "
+                f"it has ended: 'athanor lab stop {file}', after which campaigns may drive the instruments"
+            )
+    return is_served(file)
 
 
 def _begun_jobs(campaign: Campaign, store: Store) -> BegunJobs | None:

@@ -65,6 +65,16 @@ def is_served(lab_file: Path) -> bool:
     return True
 
 
+def was_left(lab_file: Path) -> bool:
+    """Return whether the last lab process of a lab file has gone without an end, as when it was killed."""
+    return (shared_folder(lab_file) / _NAME).exists() and not is_served(lab_file)
+
+
+def remove(lab_file: Path) -> None:
+    """Take note that the lab process of a lab file has ended."""
+    (shared_folder(lab_file) / _NAME).unlink(missing_ok=True)
+
+
 def line_of(found: socket.socket) -> Connection:
     """Return a socket as a line for messages; the socket stays open, so that its owner can shut it down."""
     return Connection(os.dup(found.fileno()))

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from campaigns.errors import LabError
+from campaigns.load import load_campaign
 from campaigns.values import TrialState
-from loop.cli.lab_orders import lab_rows
+from loop.cli.lab_orders import lab_rows, stop_lab
+from loop.execution.options import RunOptions
+from loop.execution.shared_lab.socket_file import listening, was_left
+from loop.run import is_shared
+from loop.storage.lab_lock import shared_folder
 from tests.forks import Program
 from tests.shared_labs import SharedLab, until, write_shared_lab
 
@@ -92,3 +99,32 @@ def test_a_lab_process_that_is_killed_is_waited_for_and_its_jobs_are_found_again
     check_all_completed(shared)
     lab.send_signal(signal.SIGTERM)
     ended(lab)
+
+
+def test_a_run_waits_for_a_lab_process_that_was_killed_and_goes_by_itself_once_that_counts_as_ended(
+    shared: SharedLab,
+) -> None:
+    file = shared.folder / "lab.yaml"
+    shared_folder(file).mkdir()
+    listening(file).close()  # as one that is killed leaves it
+    run = shared.start("run", "glass.yaml", "--max-trials", "1")
+    until((shared.folder / "glass.db").exists)
+    lab = shared.open()
+    output, code = run.end()
+    assert (code, len(shared.begun)) == (0, 1), output
+    assert "has gone without an end, and is waited for: 'athanor lab run" in output
+    lab.send_signal(signal.SIGINT)
+    assert lab.end()[1] == 0
+    assert not was_left(file)
+
+    listening(file).close()
+    with pytest.raises(LabError, match=r"gone without an end: start it again .* 'athanor lab stop"):
+        is_shared(load_campaign(shared.folder / "glass.yaml"), RunOptions("", "", stop=stopped()), lambda _: None)
+    assert list(stop_lab(file)) == [f"the lab process of {file}, which had gone without an end, counts as ended"]
+    assert not is_shared(load_campaign(shared.folder / "glass.yaml"), RunOptions("", ""), lambda _: None)
+
+
+def stopped() -> threading.Event:
+    found = threading.Event()
+    found.set()
+    return found
