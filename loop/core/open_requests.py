@@ -261,7 +261,7 @@ def _off(facts: CampaignFacts) -> Iterator[OpenRequest]:
             words = " ".join(map(str, back))
             answers.append(Answer(f"trial reanalyse {words}", f"{trials_text(back)} count after all"))
         answers.append(Answer(f"station out {run.station}", "leave it out"))
-        yield OpenRequest(doubt_text(run, trials), run.time, tuple(answers))
+        yield OpenRequest(doubt_text(run, facts.standards, facts.trials), run.time, tuple(answers))
 
 
 def _given_up(facts: CampaignFacts) -> Iterator[OpenRequest]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from campaigns.decisions import SetStation, StationMode
+from campaigns.decisions import ReanalyseTrial, SetStation, StationMode
 from campaigns.values import MetricValue, TrialState
 from loop.core.formatting import metric_text, trials_text
 from loop.core.journal import Amendment
@@ -84,10 +84,15 @@ def unsettled(runs: Iterable[StandardRun], journal: Sequence[Amendment]) -> list
 
 
 def in_doubt(run: StandardRun, runs: Iterable[StandardRun], trials: Iterable[TrialRecord]) -> list[int]:
-    """Return the trials that a station has measured between its last good standard and one that is off."""
-    earlier = [one.lab for one in runs_of(run.station, runs) if one.good and one.number < run.number]
-    since = max(earlier, default=float("-inf"))
-    return [trial.number for trial in trials if any(_between(step, run.station, since, run.lab) for step in trial.done)]
+    """Return the trials that a station has measured between its last good standard and one that is off.
+
+    A station that goes on although it is off has those in doubt, too, that it measures until its next standard.
+    """
+    known = runs_of(run.station, runs)
+    since = max((one.lab for one in known if one.good and one.number < run.number), default=float("-inf"))
+    later = min((one.lab for one in known if one.number > run.number), default=float("inf"))
+    until = later if run.then == "flag" and not run.good else run.lab
+    return [trial.number for trial in trials if any(_between(step, run.station, since, until) for step in trial.done)]
 
 
 def trials_in_doubt(
@@ -95,15 +100,29 @@ def trials_in_doubt(
 ) -> dict[int, StandardRun]:
     """Return the trials that count although a standard puts them in doubt, each with its first measurement that does.
 
-    Those of which somebody has said that they count all the same are not among them.
+    Those of which somebody has said that they count all the same are not among them. That a station was adjusted, which
+    is what people say of one that is out, does not say so where the lab file wants such trials withdrawn.
     """
     found: dict[int, StandardRun] = {}
     counting = [trial for trial in trials if trial.state is TrialState.COMPLETED]
     for run in runs:
-        if not run.good and not settled(run, journal):
+        adjusted = run.then == "out" and run.doubtful == "withdraw"
+        if not run.good and (adjusted or not settled(run, journal)):
             for number in in_doubt(run, runs, counting):
-                found.setdefault(number, run)
+                if not _counts_again(number, run, journal):
+                    found.setdefault(number, run)
     return found
+
+
+def _counts_again(number: int, run: StandardRun, journal: Iterable[Amendment]) -> bool:
+    """Return whether somebody has let a trial count after a measurement that puts it in doubt."""
+    return any(
+        isinstance(one.change, ReanalyseTrial)
+        and one.change.trial == number
+        and not one.refused
+        and one.written > run.time
+        for one in journal
+    )
 
 
 def with_doubts(
@@ -111,12 +130,17 @@ def with_doubts(
 ) -> list[TrialRecord]:
     """Return the trials, those in doubt with the reason, for tables."""
     found = trials_in_doubt(trials, runs, journal)
-    return [replace(t, reason=mark_text(found[t.number])) if t.number in found else t for t in trials]
+    return [replace(t, reason=mark_text(found[t.number], t)) if t.number in found else t for t in trials]
 
 
-def mark_text(run: StandardRun) -> str:
+def mark_text(run: StandardRun, trial: TrialRecord) -> str:
     """Return what a trial is marked with that a measurement of a standard puts in doubt."""
-    return f"in doubt: the standard of {run.station} was off after it"
+    return f"in doubt: the standard of {run.station} was off {side_of(run, trial)} it"
+
+
+def side_of(run: StandardRun, trial: TrialRecord) -> str:
+    """Return whether a standard was measured after a trial, or before it."""
+    return "after" if any(_between(step, run.station, float("-inf"), run.lab) for step in trial.done) else "before"
 
 
 def _between(step: object, station: str, since: float, until: float) -> bool:
@@ -124,8 +148,11 @@ def _between(step: object, station: str, since: float, until: float) -> bool:
     return getattr(step, "station", "") == station and started is not None and since <= started < until
 
 
-def doubt_text(run: StandardRun, trials: Sequence[int]) -> str:
+def doubt_text(run: StandardRun, runs: Iterable[StandardRun], trials: Iterable[TrialRecord]) -> str:
     """Return which trials are in doubt, and why."""
-    return f"the standard of {run.station} is off: {run.text}; measured since the last good one: " + (
-        trials_text(trials) if trials else "no trial"
-    )
+    runs = list(runs)
+    found = in_doubt(run, runs, trials)
+    which = trials_text(found) if found else "no trial"
+    was_good = any(one.good and one.number < run.number for one in runs_of(run.station, runs))
+    since = "measured since the last good one" if was_good else "it never was right before; measured so far"
+    return f"the standard of {run.station} is off: {run.text}; {since}: {which}"

@@ -13,7 +13,7 @@ from campaigns.lab_rules import LabFileConfig
 from instruments.job import StepResult
 from loop.core.events import StandardMeasured, Warned
 from loop.core.records import TrialRecord
-from loop.core.standard_runs import StandardRun, doubt_text, in_doubt, runs_of, settled, trials_in_doubt
+from loop.core.standard_runs import StandardRun, doubt_text, runs_of, settled, trials_in_doubt
 from loop.execution.campaign_state import CampaignState
 from loop.execution.dispatcher import Dispatcher
 from loop.execution.holds import Held, PossibleJob, first_hold
@@ -24,6 +24,9 @@ from loop.storage.standard_ledger import StandardLedger
 
 AUTHOR = "calibration standard"
 """Who has written into the journal that trials in doubt are withdrawn."""
+
+_INSTANT = 1e-6
+"""Lab time in s between what is known to have come one after the other; it decides about no result."""
 
 
 class Standards:
@@ -44,6 +47,7 @@ class Standards:
         self._configs = standards_of(campaign.rules)
         self._runs = [StandardRun(**kept) for kept in session.store.artefacts(STANDARD_RUN).values()]
         self._attempts = 0
+        self._told: set[str] = set()  # measurements of which it was said that jobs wait for what people do
         self._measuring: dict[str, str] = {}  # token to station
         self._ledger = _ledger(campaign, session) if self._configs else None
         if self._configs:
@@ -76,9 +80,18 @@ class Standards:
 
     def _take(self, run: StandardRun) -> None:
         """Go by what another campaign has measured."""
-        ago = (time.time() - run.time) / self._session.clock.wall_time(1.0)
         number = 1 + len(runs_of(run.station, self._runs))
-        self._keep(replace(run, number=number, lab=self._session.clock.now() - ago))
+        self._keep(replace(run, number=number, lab=self._lab_time(run.time)))
+
+    def _lab_time(self, when: float) -> float:
+        """Return the lab time in s at a time in seconds since the epoch, which may lie between two sessions.
+
+        Lab time stands still there: it is no earlier than that of all that had happened until then.
+        """
+        ago = (time.time() - when) / self._session.clock.wall_time(1.0)
+        known = (one for trial in self._state.trials for one in self._session.store.transitions(trial.number))
+        before = max((one.lab for one in known if one.wall <= when), default=float("-inf"))
+        return max(self._session.clock.now() - ago, before + _INSTANT)
 
     def _settle_for_all(self, station: str) -> None:
         """Let what people say of a standard that is off, to one campaign, hold for all."""
@@ -110,6 +123,7 @@ class Standards:
         """Measure a standard for which a job waits, if its station is free; return whether one was begun."""
         self.look()
         for job in jobs if self._configs else ():
+            self._tell_off(job)
             others = (hold for hold in self._dispatcher.holds if hold != self.hold)
             due = job.station in self._configs and self._off(job.station) is None and self._due(job.station)
             free = self._dispatcher.idle(job.station) and self._dispatcher.is_given(job.station)
@@ -119,6 +133,14 @@ class Standards:
                     self._begin(job.station)
                     return True
         return False
+
+    def _tell_off(self, job: PossibleJob) -> None:
+        """Say once that jobs wait as the standard of their station is off."""
+        run = self._off(job.station) if job.station in self._configs else None
+        if run is not None and run.name not in self._told:
+            self._told.add(run.name)
+            text = f"{job.step.name} waits, see 'athanor requests': the standard of {run.station} is off: {run.text}"
+            self._session.on_event(Warned(text))
 
     def conclude(self, result: StepResult, *, aborted: bool) -> None:
         """Keep what a standard has given, and tell whether its station is right; others may have it after that."""
@@ -150,14 +172,15 @@ class Standards:
         self._runs.append(run)
         self._session.on_event(StandardMeasured(run))
         if not run.good:
-            doubt = in_doubt(run, self._runs, self._state.trials)
-            self._session.on_event(Warned(f"{doubt_text(run, doubt)}; see 'athanor requests'"))
+            self._session.on_event(Warned(f"{doubt_text(run, self._runs, self._state.trials)}; see 'athanor requests'"))
 
     def withdraw_doubtful(self) -> bool:
         """Ask the journal to withdraw the trials in doubt where the lab file wants that; return whether there are any.
 
         A trial is withdrawn once for each measurement, so that somebody may let it count again.
         """
+        self.look()  # others may have measured something, or said something of it
+        self._state.read_journal()
         wanted = [run for run in self._runs if run.doubtful == "withdraw"]
         found = trials_in_doubt(self._state.trials, self._runs, self._state.journal) if wanted else {}
         said = {(one.change.trial, one.reason) for one in self._state.journal if isinstance(one.change, WithdrawTrial)}

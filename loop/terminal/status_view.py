@@ -138,7 +138,7 @@ def _floor_rows(store: Reader, amendments: Sequence[Amendment]) -> Rows:
     last = {run.station: run for run in runs}
     rows += [(f"standard {n}", f"{run.text}, measured {date_time(run.time)}") for n, run in last.items()]
     if found := trials_in_doubt(store.trials() if runs else (), runs, amendments):
-        rows.append(("in doubt", f"{trials_text(sorted(found))}, as a standard was off after them"))
+        rows.append(("in doubt", f"{trials_text(sorted(found))}, as a standard was off"))
     return [*rows, *request_rows(store)]
 
 

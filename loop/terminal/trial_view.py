@@ -32,7 +32,7 @@ from loop.core.outcome_constraints import broken_text, doubtful_text
 from loop.core.pareto import Front
 from loop.core.proposals import Proposal
 from loop.core.records import Document, Transition, TrialRecord
-from loop.core.standard_runs import StandardRun, in_doubt
+from loop.core.standard_runs import StandardRun, in_doubt, side_of
 from loop.core.term_contributions import term_contributions, term_label
 from loop.storage.campaign_status import stored_front, stored_objective, stored_results
 from loop.terminal.console import labelled, new_table
@@ -102,7 +102,7 @@ def _doubt_rows(trial: TrialRecord, runs: Sequence[StandardRun]) -> Iterator[tup
     """Yield the calibration standards that put a trial in doubt."""
     for run in runs:
         if not run.good and in_doubt(run, runs, [trial]):
-            yield "standard off", f"after it, that of {run.station} gave {run.text}"
+            yield "standard off", f"{side_of(run, trial)} it, that of {run.station} gave {run.text}"
 
 
 def _candidate_rows(one: CandidateResult | None, objective: Objective | None) -> Iterator[tuple[str, str]]:

@@ -202,11 +202,12 @@ def test_a_station_that_is_only_flagged_goes_on_and_the_trials_are_asked_about(t
     weighing.run()
     assert weighing.weighed == ["standard", "0", "1", "standard", "2", "3"]
     (asked,) = stored_requests(weighing.reader)
-    assert "measured since the last good one: trials 0 and 1" in asked.what
-    said = "standard off: after it, that of balance gave 102.00 ± 0.10 mg; expected 100.00 ± 0.50 mg"
-    assert [said in shown(weighing.reader, number) for number in range(4)] == [True, True, False, False]
-    assert dict(status_rows(weighing.reader))["in doubt"] == "trials 0 and 1, as a standard was off after them"
-    assert marked(weighing) == [0, 1]
+    assert "measured since the last good one: trials 0, 1, 2 and 3" in asked.what
+    said = "standard off: {} it, that of balance gave 102.00 ± 0.10 mg; expected 100.00 ± 0.50 mg"
+    sides = ("after", "after", "before", "before")
+    assert all(said.format(side) in shown(weighing.reader, number) for number, side in enumerate(sides))
+    assert dict(status_rows(weighing.reader))["in doubt"] == "trials 0, 1, 2 and 3, as a standard was off"
+    assert marked(weighing) == [0, 1, 2, 3]
     mark = "in doubt: the standard of balance was off after it"
     assert mark in write_report(weighing.reader, tmp_path / "report.html").read_text(encoding="utf-8")
     list(set_stations(["balance"], weighing.url, "2 mg do not matter", StationMode.IN))
@@ -221,16 +222,16 @@ def test_trials_in_doubt_are_withdrawn_where_the_lab_file_wants_that_until_someb
     weighing.drift_at = 1
     weighing.adjusts = False
     states = [trial.state for trial in weighing.run().trials]
-    assert states == [TrialState.WITHDRAWN] * 2 + [TrialState.COMPLETED] * 2
+    assert states == [TrialState.WITHDRAWN] * 4
     assert "calibration standard: the standard of balance was off: 102.00" in weighing.reader.trial(0).reason
     (asked,) = stored_requests(weighing.reader)
     assert [answer.command for answer in asked.answers] == [
         "station in balance",
-        "trial reanalyse 0 1",
+        "trial reanalyse 0 1 2 3",
         "station out balance",
     ]
     editor = open_journal_editor(weighing.file, None, "2 mg do not matter")
-    told = list(reanalyse(editor, ["0-1"]))
+    told = list(reanalyse(editor, ["0-3"]))
     assert [trial.state for trial in weighing.reader.trials()] == [TrialState.COMPLETED] * 4, told
     weighing.run()
     assert [trial.state for trial in weighing.reader.trials()] == [TrialState.COMPLETED] * 4
