@@ -23,10 +23,11 @@ class AnswerLine:
     Args:
         line: to whoever asks.
         ended: called when the line has ended, in the thread that listens.
+        unsent: called when something could not be sent, so that what comes after it would be nonsense.
     """
 
-    def __init__(self, line: Connection, ended: Callable[[], None]) -> None:
-        self._line, self._ended, self._sending = line, ended, threading.Lock()
+    def __init__(self, line: Connection, ended: Callable[[], None], unsent: Callable[[], None] = lambda: None) -> None:
+        self._line, self._ended, self._unsent, self._sending = line, ended, unsent, threading.Lock()
         self._questions: queue.SimpleQueue[tuple[str, tuple[Any, ...]] | None] = queue.SimpleQueue()
         self._numbers: queue.SimpleQueue[int] = queue.SimpleQueue()
 
@@ -65,8 +66,11 @@ class AnswerLine:
 
     def send(self, *message: Any) -> None:
         """Say something; nothing happens where nobody is there any more."""
-        with self._sending, contextlib.suppress(OSError):
-            self._line.send(message)
+        with self._sending:
+            try:
+                self._line.send(message)
+            except OSError:
+                self._unsent()
 
     def _listen(self) -> None:
         with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -22,6 +23,11 @@ from loop.execution.shared_lab.socket_file import is_of_same_user, line_of
 
 _REVIEW = 0.25
 """Wall time in seconds between two looks at reservations that nobody uses, and at jobs of before a restart."""
+_DEAF = 2
+"""Wall time in seconds after which the line of a run that reads nothing, as one that was suspended, is ended.
+
+Not tuned: a line holds some hundred messages before that. The run opens another one when it goes on.
+"""
 
 
 class CampaignLine:
@@ -39,6 +45,11 @@ class CampaignLine:
             if now != self._told:
                 self._told = now
                 self.line.send("standing", now)
+
+
+def _hang_up(found: socket.socket) -> None:
+    with suppress(OSError):
+        found.shutdown(socket.SHUT_RDWR)
 
 
 def _refuse_copy(member: Member, other: Path) -> None:
@@ -166,7 +177,8 @@ class LabService:
         with found, suppress(EOFError, OSError):
             if not is_of_same_user(found):
                 return
-            line = AnswerLine(line_of(found), lambda: None)
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", _DEAF, 0))
+            line = AnswerLine(line_of(found), lambda: None, partial(_hang_up, found))
             greeting: Greeting = line.begin()
             match greeting.purpose, greeting.member:
                 case Purpose.STATION, Member() as member:

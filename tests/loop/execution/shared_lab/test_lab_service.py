@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from loop.execution.shared_lab.attached_lab import AttachedStations
 from loop.execution.shared_lab.campaign_link import CampaignLink, LabLine
 from loop.execution.shared_lab.lab_process import run_lab
 from loop.execution.shared_lab.messages import Greeting, Member, Purpose, fingerprint
-from loop.execution.shared_lab.socket_file import is_served
+from loop.execution.shared_lab.socket_file import connected, is_served, line_of
 from tests.shared_labs import OVEN, until
 
 pytestmark = pytest.mark.slow
@@ -176,6 +177,20 @@ def test_two_copies_of_a_campaigns_store_are_not_here_together(glass: Campaign, 
     glass.request("oven")
     until(lambda: glass.has("oven"))
     glass.request()
+
+
+def test_a_run_that_reads_nothing_is_away_and_holds_up_nobody(glass: Campaign, folder: Path) -> None:
+    deaf = Member("deaf", "deaf", LabClaim(), folder / "deaf.lab", {}, fingerprint(folder / "lab.yaml"))
+    with connected(folder / "lab.yaml") as found, closing(line_of(found)) as line:
+        line.send(Greeting(Purpose.CAMPAIGN, deaf))
+        until(lambda: "campaign deaf" in dict(lab_rows(folder / "lab.yaml")))
+        for _ in range(500):  # each changes what all campaigns are told
+            glass.request("oven")
+            number = glass.link.send("request", (), ())
+            glass.link.await_taken(number, 10.0)
+            assert glass.link.standing is not None
+            assert glass.link.standing.taken >= number
+        until(lambda: "its run is away" in dict(lab_rows(folder / "lab.yaml"))["campaign deaf"])
 
 
 def test_a_late_job_keeps_its_station_until_nobody_waits_for_it_any_more(glass: Campaign, folder: Path) -> None:
