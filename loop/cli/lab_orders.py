@@ -32,6 +32,7 @@ def serve_lab(file: Path) -> None:
     from loop.execution.shared_lab.lab_process import run_lab
 
     logging.disable(logging.INFO)  # libraries narrate; what is told says what happens
+    logging.getLogger("bluesky").setLevel(logging.CRITICAL)  # it prints a traceback for each job that is given up
     stop, abort, printing = threading.Event(), threading.Event(), threading.Lock()
 
     def tell(text: str) -> None:

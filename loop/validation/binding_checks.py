@@ -13,7 +13,7 @@ from campaigns.fidelity import all_steps
 from campaigns.laboratory import StationConfig
 from campaigns.setpoints import SetpointConfig
 from campaigns.user_code.definitions import Definition, define
-from campaigns.user_code.plain_devices import class_made, class_names, class_of, class_path
+from campaigns.user_code.plain_devices import class_made, class_names, class_of, class_path, is_simulated
 from campaigns.user_code.plan_functions import whole_arguments
 from instruments.built_in import InstrumentFacts, Setting
 from loop.validation.device_facts import component_classes, component_names, parts_read, runs_jobs
@@ -60,8 +60,9 @@ def plain_problems(campaign: Campaign, names: Iterable[str], folder: Path) -> It
                 message = "is a JobInstrument, which does its jobs by itself; a plan needs plain devices"
                 yield Problem(f"stations.{name}", f"{station.bound[key].device} {message}")
         for key, one in station.bound.items():
-            if isinstance(found[key].found, griffe.Class) and not one.settings:
-                continue  # each station gets a device of its own
+            made_anew = isinstance(found[key].found, griffe.Class)
+            if made_anew and (not one.settings or is_simulated(found[key])):
+                continue  # each has a device of its own; settings of a real one may be its address
             where = station.place_of(key, name)
             if (owner := owners.setdefault(f"{one.device} {one.settings}", where)) != where:
                 yield Problem(where, f"{one.device} is at {owner} already; a device belongs to one station, once")

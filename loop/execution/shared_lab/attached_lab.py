@@ -105,13 +105,18 @@ class AttachedStations:
         return standing.taken >= self._released.get(station, 0)
 
     def _changed(self, before: Standing | None, now: Standing | None) -> None:
-        """Wake the session when it was given a station, or has lost one, or may begin again."""
+        """Wake the session when it has been given or has lost a station, or waits for another reason."""
         if before is None or now is None:
             self.woken()
             return
         given = now.has.keys() - before.has.keys()
         lost = {one for one in before.has.keys() - now.has.keys() if self._released.get(one, 0) <= before.taken}
-        if ((given or lost) and not self._asking) or before.closed != now.closed or before.unsafe != now.unsafe:
+        others = before.waits != now.waits  # as who has a station has come back
+        if (
+            ((given or lost or others) and not self._asking)
+            or before.closed != now.closed
+            or before.unsafe != now.unsafe
+        ):
             self.woken()
 
 

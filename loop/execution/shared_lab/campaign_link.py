@@ -144,6 +144,8 @@ class CampaignLink:
             self._shut()
             self._line.close()
             self._set(None)
+            if not self._ended.is_set():
+                self.on_news(absent_text(self._lab_file))
             self._open_again()
 
     def _open_again(self) -> None:
@@ -156,6 +158,7 @@ class CampaignLink:
                 self.on_news(str(error))
                 self._ended.wait(ANSWERING)
                 continue
+            self.on_news("the lab process is back")
             self.changed(None, self.standing)
             return
 

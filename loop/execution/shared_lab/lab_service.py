@@ -94,7 +94,7 @@ class LabService:
 
     def add(self, station: SharedStation) -> None:
         """Serve a station from now on."""
-        station.tell_campaign = self._abort
+        station.tell_campaign, station.tell = self._abort, self._tell
         self._stations = {**self._stations, station.name: station}  # other threads are at the one before
 
     def accept(self, listening: socket.socket) -> None:

@@ -59,15 +59,18 @@ class SharedStation:
 
     Attributes:
         lines: id of each campaign to the line on which it asks for the instrument.
+        tell: told of jobs that are given up, from any thread.
         tell_campaign: tells the run of a campaign to give up its job, for a reason; returns whether it is there.
     """
 
     def __init__(self, guarded: GuardedInstrument, reservations: Reservations, about: StationContext) -> None:
         self.name, self.guarded, self._reservations = guarded.guard.name, guarded, reservations
         self.lines: dict[str, AnswerLine] = {}
+        self.tell: Callable[[str], None] = lambda _: None
         self.tell_campaign: Callable[[str, str, str], bool] = lambda *_: False
         self._rules = guarded.guard.rules
         self._asking = threading.Lock()
+        self._given_up = ""  # token of the job of which that was told last
         self._instrument = guarded.instrument
         self._served = ServedInstrument(self._instrument, self._tell, about.campaign, guarded.check_start)
         about.line = self._line
@@ -89,6 +92,7 @@ class SharedStation:
         campaign, token = self._reservations.campaign_of(self.name), self._reservations.token(self.name)
         if not token:
             return
+        self._tell_end(token, reason)
         asked = self.tell_campaign(campaign, self.name, reason)
         threading.Thread(target=self._give_up, args=(token, asked), name="abort", daemon=True).start()
 
@@ -150,7 +154,19 @@ class SharedStation:
         """Stop waiting for a campaign's own job; another's is none of its business."""
         token = self._reservations.token(self.name)
         if token and self._reservations.has(member.id, self.name) and self._instrument.token.get() == token:
+            if not success and self.is_at(token):
+                self._tell_end(token, "as its run says")
             self._served.stop(success)
+
+    def _tell_end(self, token: str, why: str) -> None:
+        """Tell people once that a job is given up, and whose it is."""
+        if token != self._given_up:
+            self._given_up = token
+            account = self._reservations.accounts.get(self._reservations.campaign_of(self.name))
+            whose = "" if account is None else f" of campaign {account.name}"
+            _, _, named = token.partition("-")  # after when its campaign was begun
+            trial = f", trial {named.partition('-')[0]}" if named[:1].isdigit() else ""
+            self.tell(f"{self.name}: job {token}{whose}{trial} is given up: {why}")
 
     def _limits_of(self, member: Member) -> dict[str, LimitConfig]:
         limits, base = dict(self._rules.limits), self._rules.limits

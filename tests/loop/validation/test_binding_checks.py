@@ -205,6 +205,11 @@ def test_one_motor_record_at_two_names_is_one_device(folder: Path) -> None:
     assert checked(folder, (change[0], two + "{prefix: m2}}}")) == []
 
 
+def test_two_simulated_axes_with_the_same_settings_are_two_devices(folder: Path) -> None:
+    axis = '{device: "ophyd.sim:SynAxis", settings: {delay: 4}}'
+    assert checked(folder, ('device: "stage:Plain"', f"devices: {{x: {axis}, y: {axis}}}")) == []
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

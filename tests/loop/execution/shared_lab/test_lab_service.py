@@ -67,6 +67,8 @@ class Late(SynAxis):
             raise ConnectionError("no route")
         super().__init__(name=name, value=1)
 """
+TOLD: list[str] = []
+"""What the lab process has said."""
 HEADER = {"sample": "1", "material": "-", "step": "heat", "attempt": 1}
 
 
@@ -112,7 +114,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     stop, abort = threading.Event(), threading.Event()
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setattr(missing_stations, "_PAUSE", 0.05)
-    process = threading.Thread(target=run_lab, args=(made / "lab.yaml", lambda _: None, stop, abort))
+    process = threading.Thread(target=run_lab, args=(made / "lab.yaml", TOLD.append, stop, abort))
     process.start()
     until(lambda: is_served(made / "lab.yaml"))
     yield made
@@ -255,7 +257,7 @@ def test_an_emergency_stop_reaches_the_campaign_whose_job_is_under_way(glass: Ca
     glass.request("stage")
     until(lambda: glass.has("stage"))
     glass.stations["stage"].call("check_ready")
-    glass.start("stage", "4-move-1", x=8.0)
+    glass.start("stage", "1.5-4-move-1", x=8.0)
     stop = StopFile(folder / "lab.stop")
     began = time.monotonic()
     stop.make("anna", "smoke")
@@ -263,6 +265,11 @@ def test_an_emergency_stop_reaches_the_campaign_whose_job_is_under_way(glass: Ca
     assert time.monotonic() - began < 5.0  # half a second where nobody else wants the processor
     assert told[0][0] == "stage"
     assert "emergency stop by anna" in told[0][1]
+    until(
+        lambda: any(
+            "stage: job 1.5-4-move-1 of campaign glass, trial 4 is given up: emergency stop by anna" in t for t in TOLD
+        )
+    )
     until(lambda: glass.link.standing is not None and "anna" in glass.link.standing.closed.get("stage", ""))
     stop.clear("ben", "aired")
     glass.stations["stage"].call("stop", False)
