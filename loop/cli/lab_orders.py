@@ -16,7 +16,7 @@ from loop.cli.signals import interrupts
 from loop.core.formatting import date_time, duration
 from loop.core.station_modes import held_stations
 from loop.execution.shared_lab.messages import Greeting, Purpose, SharedLabStatus
-from loop.execution.shared_lab.socket_file import connected, line_of, remove, was_left
+from loop.execution.shared_lab.socket_file import connected, line_of, note_end, was_left
 from loop.storage.lab_lock import holder, is_driven
 from loop.storage.station_ledger import StationLedger, stations_file
 from loop.terminal.console import Rows
@@ -75,7 +75,7 @@ def stop_lab(file: Path) -> Iterator[str]:
         LabError: nobody serves it.
     """
     if was_left(file):
-        remove(file)
+        note_end(file)
         yield f"the lab process of {file}, which had gone without an end, counts as ended"
         return
     jobs = [name for name, one in _asked(file, Purpose.STATUS).stations.items() if "(job " in one.reserved]

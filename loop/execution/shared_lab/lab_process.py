@@ -28,7 +28,7 @@ from loop.execution.shared_lab.lab_service import LabService
 from loop.execution.shared_lab.messages import fingerprint
 from loop.execution.shared_lab.reservations import Reservations
 from loop.execution.shared_lab.shared_station import SharedStation, StationContext
-from loop.execution.shared_lab.socket_file import listening, remove
+from loop.execution.shared_lab.socket_file import listening, note_end
 from loop.storage.lab_lock import LabLock, shared_folder
 
 _LOOK = 0.05
@@ -104,7 +104,7 @@ def run_lab(file: Path, tell: Callable[[str], None], stop: threading.Event, abor
             floor.admit()
             service.look()
             time.sleep(_LOOK)
-        remove(file)
+        note_end(file)
 
 
 def _shared(rules: LabFileConfig, file: Path) -> CustomLabConfig | RealLabConfig:

@@ -70,7 +70,7 @@ def was_left(lab_file: Path) -> bool:
     return (shared_folder(lab_file) / _NAME).exists() and not is_served(lab_file)
 
 
-def remove(lab_file: Path) -> None:
+def note_end(lab_file: Path) -> None:
     """Take note that the lab process of a lab file has ended."""
     (shared_folder(lab_file) / _NAME).unlink(missing_ok=True)
 
