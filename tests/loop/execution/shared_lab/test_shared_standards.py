@@ -158,3 +158,19 @@ def test_a_standard_that_is_off_holds_all_until_somebody_tells_one_of_them(tmp_p
         list(set_stations(["balance"], f"sqlite:///{tmp_path}/red.db", "it was levelled", StationMode.IN))
         weighing.end()
     assert weighing.standards == 3, "off, right, and after three of six jobs"
+
+
+def test_what_a_campaign_measured_before_another_found_the_station_off_is_in_doubt_when_it_runs_again(
+    tmp_path: Path,
+) -> None:
+    weighing = Weighing(tmp_path)
+    flagged = LAB.replace("every_trials: 3", "every_trials: 3\n      then: flag\n      doubtful: withdraw")
+    (tmp_path / "lab.yaml").write_text(flagged, encoding="utf-8")
+    for name in ("red", "blue"):
+        (tmp_path / f"{name}.yaml").write_text(CAMPAIGN.replace("NAME", name), encoding="utf-8")
+    conducted(tmp_path / "red.yaml")
+    (tmp_path / "drift").touch()
+    found = conducted(tmp_path / "blue.yaml")
+    assert [trial.state for trial in found] == [TrialState.WITHDRAWN] * 3
+    assert [trial.state for trial in conducted(tmp_path / "red.yaml")] == [TrialState.WITHDRAWN] * 3
+    assert weighing.standards == 2
