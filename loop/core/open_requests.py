@@ -249,11 +249,12 @@ def _off(facts: CampaignFacts) -> Iterator[OpenRequest]:
     """Yield a request for each station whose calibration standard is off, with the trials that this puts in doubt."""
     for run in unsettled(facts.standards, facts.amendments):
         trials = in_doubt(run, facts.standards, facts.trials)
-        keep = "they count all the same" if run.doubtful == "count" else "it is right: ask no more"
+        ended = {trial.number: trial for trial in facts.trials if trial.state is TrialState.COMPLETED}
+        left = [number for number in trials if number in ended]
+        keep = f"{trials_text(left)} count{'s' * (len(left) == 1)} all the same" if left else "it is right: ask no more"
         effect = "it is adjusted: measure the standard again" if run.then == "out" else keep
         answers = [Answer(f"station in {run.station}", effect)]
-        ended = {trial.number: trial for trial in facts.trials if trial.state is TrialState.COMPLETED}
-        if left := [number for number in trials if number in ended]:
+        if left:
             words = " ".join(map(str, left))
             answers.append(Answer(f"trial withdraw {words}", f"nothing is learnt from {trials_text(left)}"))
         resting = {one.change.trial for one in facts.amendments if isinstance(one.change, WithdrawTrial)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from loop.core.formatting import (
     regret_text,
     score_text,
     state_text,
+    trials_text,
     why_text,
 )
 from loop.core.journal import weights_version
@@ -62,7 +64,7 @@ def trial_parts(store: Reader, number: int) -> RenderableType:
         ("steps", _steps_table(trial)),
         *_sample_parts(store, number),
         ("life", _transitions_table(trial, store.transitions(number))),
-        ("documents", labelled(_document_rows(store.documents(number)))),
+        ("documents", labelled(_document_rows(store.documents(number), number))),
     ]
     shown = [(title, part) for title, part in parts if part.row_count]
     return Group(*(item for title, part in shown for item in (Text(title, style="bold"), part, Text(""))))
@@ -233,11 +235,32 @@ def _further(reason: str, trial: TrialRecord) -> str:
     return "" if one_line(reason) in one_line(trial.reason) else one_line(reason)
 
 
-def _document_rows(documents: Sequence[Document]) -> Iterator[tuple[str, str]]:
+def _document_rows(documents: Sequence[Document], number: int) -> Iterator[tuple[str, str]]:
+    loads: dict[str, Sequence[Mapping[str, Any]]] = {}
     for document in documents:
         keys = document.body.get("data", {}) if document.kind == "event" else {}
-        summary = ", ".join(f"{key} {_data(value)}" for key, value in keys.items())
-        yield f"{document.step} {document.kind}", one_line(f"run {document.run_uid[:8]} {summary}")
+        if document.kind == "start":
+            loads[document.run_uid] = document.body.get("load", ())
+        where, own = _at_place(number, keys, loads.get(document.run_uid, ()))
+        summary = ", ".join(f"{key} {_data(value)}" for key, value in own.items())
+        yield f"{document.step} {document.kind}", one_line(f"run {document.run_uid[:8]} {where}{summary}")
+
+
+_PLACE = re.compile(r"(.*)_place(\d+)_(.+)")
+"""What is read at one place of a station that takes several samples: station, place and name."""
+
+
+def _at_place(number: int, keys: Mapping[str, Any], load: Sequence[Mapping[str, Any]]) -> tuple[str, Mapping[str, Any]]:
+    """Return where a trial's sample stood in a load, and with which others; and what was read there, or of all."""
+    mine = next((int(one["place"]) for one in load if one["trial"] == number), None)
+    found = {key: match for key in keys if (match := _PLACE.fullmatch(key))}
+    if mine is None or not found:
+        return "", keys
+    places = len({match[2] for match in found.values()})
+    mates = [int(one["trial"]) for one in load if one["trial"] != number]
+    others = f", with {trials_text(mates)}" if mates else ""
+    own = {key: value for key, value in keys.items() if key not in found or int(found[key][2]) == mine}
+    return f"place {mine} of {places}{others}: ", own
 
 
 def _data(value: Any) -> str:

@@ -162,7 +162,8 @@ def _place(campaign: Campaign, name: str, folder: Path) -> StationFacts:
 
     if station.plan is not None or station.device is None or has_plain_devices(station, folder):
         known, untold = plain_facts(station)
-        named = {key for _, step in all_steps(campaign.workflow, campaign.fidelities) for key in step.recipe}
+        steps = (step for _, step in all_steps(campaign.workflow, campaign.fidelities) if name in step.stations)
+        named = {key for step in steps for key in step.recipe}
         return StationFacts(known=known, untold=(*untold, *sorted(named - set(known.settings))), plain=True)
     facts = read_device(define(station.device, folder))
     return StationFacts(

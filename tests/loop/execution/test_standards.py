@@ -210,6 +210,7 @@ def test_a_station_that_is_only_flagged_goes_on_and_the_trials_are_asked_about(t
     assert marked(weighing) == [0, 1, 2, 3]
     mark = "in doubt: the standard of balance was off after it"
     assert mark in write_report(weighing.reader, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert asked.answers[0].effect == "trials 0, 1, 2 and 3 count all the same"
     list(set_stations(["balance"], weighing.url, "2 mg do not matter", StationMode.IN))
     assert stored_requests(weighing.reader) == []
     assert marked(weighing) == []

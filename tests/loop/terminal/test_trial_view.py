@@ -8,7 +8,15 @@ from rich.table import Table
 from campaigns.values import Candidate, TrialState
 from loop.core.formatting import why_text
 from loop.core.proposals import Alternative, Proposal
-from loop.terminal.trial_view import _alternatives, _proposal_rows, _steps_table, _terms_table, _trial_rows
+from loop.core.records import Document
+from loop.terminal.trial_view import (
+    _alternatives,
+    _document_rows,
+    _proposal_rows,
+    _steps_table,
+    _terms_table,
+    _trial_rows,
+)
 from tests.trials import attempt, campaign, completed, predicted, trial
 
 UNITS = {"temperature": "degC", "time": "h"}
@@ -87,3 +95,15 @@ def test_the_score_is_shown_as_the_sum_of_what_its_terms_give() -> None:
     ]
     assert _terms_table(completed(1, 100.0, score=None), None, OBJECTIVE).row_count == 0
     assert _terms_table(completed(1, 100.0), None, None).row_count == 0
+
+
+def test_of_a_load_only_the_place_of_the_sample_is_shown() -> None:
+    load = [{"trial": number, "place": place} for number, place in ((4, 1), (3, 2), (7, 3))]
+    data = {"oven_temperature": 900, "oven_place1_mass": 1.5, "oven_place2_mass": 2.5, "oven_place3_mass": 3.5}
+    documents = [
+        Document(4, "heat", "start", "0cf5a013", {"load": load}),
+        Document(4, "heat", "event", "0cf5a013", {"data": {**data, "oven_place4_mass": 0.0}}),
+    ]
+    _, (label, text) = _document_rows(documents, 3)
+    assert label == "heat event"
+    assert text == "run 0cf5a013 place 2 of 4, with trials 4 and 7: oven_temperature 900, oven_place2_mass 2.5"

@@ -271,3 +271,12 @@ def test_an_instrument_behind_a_network_works_on_the_clock_on_the_wall_alone(fol
     assert checked(folder, press) == []
     with pytest.raises(CampaignError, match=r"press:Press is a real device \(it derives from PolledInstrument\)"):
         checked(folder, press, ("{kind: real}", "{kind: virtual}"))
+
+
+def test_a_setting_of_another_stations_step_is_not_said_to_be_told_at_run(folder: Path) -> None:
+    weigh = (
+        "workflow:\n",
+        "workflow:\n  - {name: weigh, stations: [kim], recipe: {dose: 10 mg}, instructions: weigh, timeout: 1 h}\n",
+    )
+    kim = ("stations:\n", "stations:\n  kim: {kind: manual, setpoints: {dose: {unit: mg, limits: [1, 100]}}}\n")
+    assert not [note for note in checked(folder, kim, weigh) if "dose" in note]
