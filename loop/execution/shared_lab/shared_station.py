@@ -92,9 +92,9 @@ class SharedStation:
         campaign, token = self._reservations.campaign_of(self.name), self._reservations.token(self.name)
         if not token:
             return
-        self._tell_end(token, reason)
         asked = self.tell_campaign(campaign, self.name, reason)
         threading.Thread(target=self._give_up, args=(token, asked), name="abort", daemon=True).start()
+        self._tell_end(token, reason)
 
     def take_up(self, token: str) -> bool:
         """Attach to a job of before a restart, if the instrument knows it; return whether that is settled.
@@ -133,7 +133,7 @@ class SharedStation:
                 return self._stop(member, *values)
             case "secure" | "halt":
                 self._reservations.check(member.id, self.name)
-                return make_safe(self.guarded, *values)
+                return self._secure(*values)
             case "remember_in":
                 return None  # it stands in what the campaign has said of itself
         with self._asking:
@@ -154,9 +154,18 @@ class SharedStation:
         """Stop waiting for a campaign's own job; another's is none of its business."""
         token = self._reservations.token(self.name)
         if token and self._reservations.has(member.id, self.name) and self._instrument.token.get() == token:
-            if not success and self.is_at(token):
-                self._tell_end(token, "as its run says")
+            under_way = self.is_at(token)
             self._served.stop(success)
+            if under_way and not success:
+                self._tell_end(token, "as its run says")
+
+    def _secure(self, why: str) -> list[str]:
+        """Bring the station into its safe state; tell people after that, as a terminal may hang, whose job it ends."""
+        token = self._reservations.token(self.name)
+        wrong = make_safe(self.guarded, why)
+        if token:
+            self._tell_end(token, why)
+        return wrong
 
     def _tell_end(self, token: str, why: str) -> None:
         """Tell people once that a job is given up, and whose it is."""

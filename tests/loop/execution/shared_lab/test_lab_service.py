@@ -276,6 +276,19 @@ def test_an_emergency_stop_reaches_the_campaign_whose_job_is_under_way(glass: Ca
     glass.release("stage")
 
 
+def test_a_job_that_its_run_gives_up_is_one_line(glass: Campaign) -> None:
+    glass.request("stage")
+    until(lambda: glass.has("stage"))
+    until(lambda: glass.link.standing is not None and not glass.link.standing.closed.get("stage"))  # by an earlier stop
+    glass.stations["stage"].call("check_ready")
+    glass.start("stage", "1.5-7-move-1", x=8.0)
+    glass.stations["stage"].call("secure", "ada gave it up: smoke")
+    glass.stations["stage"].call("stop", False)
+    said = [text for text in TOLD if "1.5-7-move-1" in text]
+    assert said == ["stage: job 1.5-7-move-1 of campaign glass, trial 7 is given up: ada gave it up: smoke"]
+    glass.release("stage")
+
+
 def is_ready(campaign: Campaign) -> bool:
     try:
         campaign.stations["late"].call("check_ready")
