@@ -289,6 +289,7 @@ class Station:
     def _attempt(self, task: RunningJob) -> Failure | None:
         """Run a job's plan; return why it failed, or None."""
         self._engine.waiting_hook = LabWait(task.party)
+        ends = self._clock.now() + task.job.timeout
         try:
             self._engine(perform(self._instrument, task.job))
         except BaseException as error:  # noqa: BLE001  dispatch: a driver may raise anything; it costs this job only
@@ -300,7 +301,7 @@ class Station:
             fate = self._fate(token)
             if isinstance(root, PlanError):
                 return Failure(reason, fate=fate, mistaken=True)
-            unseen = isinstance(root, LateError) or is_silence(root)
+            unseen = isinstance(root, LateError) or (is_silence(root) and self._clock.now() >= ends)
             if unseen and fate is Fate.OVER and not task.job.adopt and self._ended_unseen():
                 fate = Fate.UNDER_WAY  # so that it is collected
             return Failure(reason, Cause.SAMPLE if isinstance(root, SampleError) else Cause.LAB, fate)

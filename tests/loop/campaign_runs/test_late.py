@@ -10,7 +10,6 @@ import pytest
 from campaigns.decisions import AttachTrial
 from campaigns.errors import LabError
 from campaigns.values import Cause, TrialState
-from instruments.patience import READS
 from loop.cli.amendment_commands import open_journal_editor, settle
 from loop.cli.run_orders import abort_trial
 from loop.core.events import Event, StepStarted, TrialEnded, Warned
@@ -33,18 +32,6 @@ class Unheard(Instrument):
 
     def _attend(self) -> None:
         pass
-
-
-class Mute(Instrument):
-    """Has done its first job, but does not answer as often as it is asked for the result, until that is given up."""
-
-    asked = 0
-
-    def read(self) -> Any:
-        self.asked += 1
-        if self.asked <= READS:
-            raise TimeoutError("no answer within 2 s")
-        return super().read()
 
 
 class Keeping(Instrument):
@@ -112,16 +99,6 @@ def test_a_job_that_never_ends_is_waited_for_as_long_again_and_no_more(bench: Be
 
 def test_a_job_that_has_ended_unseen_within_its_time_is_collected_and_not_written_off(bench: Bench) -> None:
     outcome = bench.run(limited(f"{__name__}:Unheard", 70))
-    assert [t.state for t in outcome.trials] == [TrialState.COMPLETED] * 2
-    assert log(bench, 0)[-4:-2] == [TrialState.UNCERTAIN, TrialState.DISPATCHED]
-    assert all(len(t.steps) == 1 for t in outcome.trials), "nothing is begun anew"
-
-
-def test_a_job_whose_result_was_not_answered_for_in_time_is_collected_and_not_written_off(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("instruments.patience._PAUSE", 0.01)
-    outcome = bench.run(limited(f"{__name__}:Mute", 70))
     assert [t.state for t in outcome.trials] == [TrialState.COMPLETED] * 2
     assert log(bench, 0)[-4:-2] == [TrialState.UNCERTAIN, TrialState.DISPATCHED]
     assert all(len(t.steps) == 1 for t in outcome.trials), "nothing is begun anew"
