@@ -1,23 +1,21 @@
 """What stations of a lab file gave for their standards: an append-only file beside it, which its campaigns share.
 
 A line is a measurement, a job of a station since, or that somebody has said of one that is off that it may be used
-again. It is written under a lock and synced; a last line that was torn by a crash never counted.
+again.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from campaigns.errors import LabError
 from loop.core.standard_runs import StandardRun
 from loop.storage.lab_lock import shared_folder
+from loop.storage.shared_lines import SharedLines
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class StandardLedger:
 
     def __init__(self, lab_file: Path, campaign: str) -> None:
         self.path, self._campaign = shared_folder(lab_file) / "standards.jsonl", campaign
-        self._read = 0
+        self._lines = SharedLines(self.path, "keeps standards", "correct or remove the line, and start the run again")
         self.notes: list[StandardNote] = []
 
     def look(self) -> list[StandardNote]:
@@ -60,24 +58,14 @@ class StandardLedger:
         Raises:
             LabError: the file cannot be read.
         """
-        if not self.path.exists():
-            return []
-        try:
-            with self.path.open("rb") as file:
-                file.seek(self._read)
-                whole, newline, _ = file.read().rpartition(b"\n")
-            new = [_note(line) for line in whole.split(b"\n")] if newline else []
-        except (OSError, ValueError, TypeError) as error:
-            advice = "correct or remove the line, and start the run again"
-            raise LabError(f"{self.path}, which keeps standards, cannot be read: {error}; {advice}") from error
-        self._read += len(whole) + len(newline)
+        new = self._lines.read(_note)
         self.notes += new
         return new
 
     @property
     def is_behind(self) -> bool:
         """Whether something was added since it was read."""
-        return self.path.exists() and self.path.stat().st_size > self._read
+        return self._lines.is_behind
 
     def others(self) -> Iterator[StandardNote]:
         """Yield what other campaigns have written, as far as it was read."""
@@ -98,17 +86,7 @@ class StandardLedger:
         self._add(StandardNote(station, self._campaign, time.time(), settled=(by, reason)))
 
     def _add(self, note: StandardNote) -> None:
-        try:
-            self.path.parent.mkdir(exist_ok=True)
-            with self.path.open("a+b") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                file.seek(0)
-                file.truncate(file.read().rfind(b"\n") + 1)  # without a torn line
-                file.write(json.dumps(asdict(note)).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise LabError(f"{self.path} cannot be written, which keeps standards: {error.strerror}") from error
+        self._lines.add(asdict(note))
         self.look()
 
 

@@ -1,22 +1,20 @@
 """Which stations of a lab file people hold: an append-only file beside it, which its campaigns share.
 
-A line is one order. It is written under a lock and synced; a last line that was torn by a crash never counted.
+A line is one order.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from campaigns.decisions import StationMode
-from campaigns.errors import LabError
 from loop.core.station_modes import StationOrder
 from loop.storage.lab_lock import shared_folder
+from loop.storage.shared_lines import SharedLines
 
 if TYPE_CHECKING:
     from campaigns.lab_rules import LabFileConfig
@@ -33,7 +31,8 @@ class StationLedger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._read = 0
+        advice = "correct or remove the line, and look which stations are to be held"
+        self._lines = SharedLines(path, "says who holds stations", advice)
         self._orders: list[StationOrder] = []
 
     @property
@@ -43,22 +42,13 @@ class StationLedger:
         Raises:
             LabError: the file cannot be read, so that nobody knows which stations are held.
         """
-        try:
-            if self.is_behind:
-                with self.path.open("rb") as file:
-                    file.seek(self._read)
-                    whole, newline, _ = file.read().rpartition(b"\n")
-                self._orders += [_order(line) for line in whole.split(b"\n")] if newline else []
-                self._read += len(whole) + len(newline)
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            advice = "correct or remove the line, and look which stations are to be held"
-            raise LabError(f"{self.path}, which says who holds stations, cannot be read: {error}; {advice}") from error
+        self._orders += self._lines.read(_order)
         return tuple(self._orders)
 
     @property
     def is_behind(self) -> bool:
         """Whether something was added since it was read."""
-        return self.path.exists() and self.path.stat().st_size > self._read
+        return self._lines.is_behind
 
     def add(self, order: StationOrder) -> None:
         """Let an order hold for all campaigns on the lab file.
@@ -66,17 +56,7 @@ class StationLedger:
         Raises:
             LabError: it cannot be written.
         """
-        try:
-            self.path.parent.mkdir(exist_ok=True)
-            with self.path.open("a+b") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                file.seek(0)
-                file.truncate(file.read().rfind(b"\n") + 1)  # without a torn line
-                file.write(json.dumps(asdict(order)).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise LabError(f"{self.path} cannot be written, which says who holds stations: {error.strerror}") from error
+        self._lines.add(asdict(order))
 
 
 def stations_file(lab_file: Path) -> Path:

@@ -1,24 +1,22 @@
 """How much there is of what steps use up: an append-only file beside the lab file, which all of its campaigns share.
 
 A line is one change: what a job has used, by its token and once, what it has given back as nothing was moved, what was
-refilled or counted. It is written under a lock and synced; a last line that was torn by a crash never counted.
+refilled or counted.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from campaigns.consumables import ConsumableConfig
-from campaigns.errors import LabError
 from loop.storage.lab_lock import shared_folder
+from loop.storage.shared_lines import LineWriter, SharedLines
 
 _FILE = "stock.jsonl"
 
@@ -77,26 +75,23 @@ def read_stock(path: Path) -> dict[str, Stock]:
     Raises:
         LabError: the file cannot be read.
     """
-    try:
-        lines = path.read_bytes().split(b"\n")[:-1]
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise LabError(f"{path} cannot be read, which says what there is of consumables: {error.strerror}") from error
-    return _folded(lines, path)
+    return _followed(_lines_of(path), {})
 
 
-def _folded(lines: Sequence[bytes], path: Path, before: Mapping[str, Stock] | None = None) -> dict[str, Stock]:
-    """Return consumable to how much there is after some lines."""
-    found = dict(before or {})
-    for line in lines:
-        try:
-            change = json.loads(line)
-            name = str(change["name"])
-            found[name] = found.get(name, Stock(0.0, "1", 0.0)).after(change)
-        except (ValueError, KeyError, TypeError) as error:
-            message = f"got {line[:80]!r} ({error}); correct or remove the line, and count what is there"
-            raise LabError(f"{path}, which says what there is of consumables, cannot be read: {message}") from error
+def _lines_of(path: Path) -> SharedLines:
+    return SharedLines(path, "says what there is of consumables", "correct or remove the line, and count what is there")
+
+
+def _followed(lines: SharedLines, before: Mapping[str, Stock]) -> dict[str, Stock]:
+    """Return consumable to how much there is after the lines that were added since it was ``before``."""
+    found = dict(before)
+
+    def fold(line: bytes) -> None:
+        change = json.loads(line)
+        name = str(change["name"])
+        found[name] = found.get(name, Stock(0.0, "1", 0.0)).after(change)
+
+    lines.read(fold)
     return found
 
 
@@ -110,46 +105,39 @@ class StockLedger:
 
     def __init__(self, lab_file: Path, consumables: Mapping[str, ConsumableConfig]) -> None:
         self.path, self.consumables = stock_file(lab_file), consumables
-        self._read, self._known = 0, dict[str, Stock]()  # bytes of whole lines, and what they come to
+        self._lines, self._known = _lines_of(self.path), dict[str, Stock]()
 
     def now(self) -> dict[str, Stock]:
         """Return how much there is of each consumable, those included of which nobody has used any yet."""
-        if self.path.exists():
-            with self.path.open("rb") as file:
-                self._follow(file)
+        self._follow()
         return {**self._initial(), **self._known}
 
-    def _follow(self, file: IO[bytes]) -> None:
-        """Take note of the whole lines that were added since."""
-        file.seek(self._read)
-        whole, newline, _ = file.read().rpartition(b"\n")
-        if newline:
-            self._known = _folded(whole.split(b"\n"), self.path, self._known)
-            self._read += len(whole) + 1
+    def _follow(self) -> None:
+        self._known = _followed(self._lines, self._known)
 
     def take(self, token: str, amounts: Mapping[str, float], by: str) -> None:
         """Note what a job uses, unless that was noted before."""
-        with self._open() as file:
+        with self._open() as writer:
             for name, amount in amounts.items():
                 if self._known[name].used.get(token, 0.0) == 0.0 and amount > 0:
-                    self._write(file, {"name": name, "change": -amount, "token": token, "by": by})
+                    self._write(writer, {"name": name, "change": -amount, "token": token, "by": by})
 
     def give_back(self, token: str, by: str) -> None:
         """Note that a job has used nothing after all, if it had been noted that it does."""
-        with self._open() as file:
+        with self._open() as writer:
             for name, one in list(self._known.items()):
                 if (amount := one.used.get(token, 0.0)) > 0:
-                    self._write(file, {"name": name, "change": amount, "token": token, "by": by})
+                    self._write(writer, {"name": name, "change": amount, "token": token, "by": by})
 
     def refill(self, name: str, amount: float, by: tuple[str, str]) -> Stock:
         """Note that some of a consumable was added, by whom and why; return how much there is now."""
-        with self._open() as file:
-            return self._write(file, {"name": name, "change": amount, "by": by[0], "reason": by[1]})
+        with self._open() as writer:
+            return self._write(writer, {"name": name, "change": amount, "by": by[0], "reason": by[1]})
 
     def count(self, name: str, amount: float, by: tuple[str, str]) -> Stock:
         """Note that somebody has counted a consumable, and why; return how much there is now."""
-        with self._open() as file:
-            return self._write(file, {"name": name, "left": amount, "by": by[0], "reason": by[1]})
+        with self._open() as writer:
+            return self._write(writer, {"name": name, "left": amount, "by": by[0], "reason": by[1]})
 
     def _initial(self) -> dict[str, Stock]:
         return {
@@ -158,29 +146,19 @@ class StockLedger:
         }
 
     @contextmanager
-    def _open(self) -> Iterator[IO[bytes]]:
-        """Open the ledger for one writer at a time, cut a torn line, and begin to count what is new in the lab file."""
-        try:
-            self.path.parent.mkdir(exist_ok=True)
-            file = self.path.open("a+b")
-        except OSError as error:
-            raise LabError(f"{self.path} cannot be written, which counts consumables: {error.strerror}") from error
-        with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            self._follow(file)
-            file.truncate(self._read)  # without a torn line
+    def _open(self) -> Iterator[LineWriter]:
+        """Open the ledger for one writer at a time, and begin to count what is new in the lab file."""
+        with self._lines.writing() as writer:
+            self._follow()
             for name, one in self._initial().items():
                 if name not in self._known:
-                    self._write(file, {"name": name, "left": one.left, "by": "lab file"})
-            yield file
+                    self._write(writer, {"name": name, "left": one.left, "by": "lab file"})
+            yield writer
 
-    def _write(self, file: IO[bytes], change: Mapping[str, Any]) -> Stock:
+    def _write(self, writer: LineWriter, change: Mapping[str, Any]) -> Stock:
         name = str(change["name"])
         config = self.consumables[name]
         line = {**change, "time": time.time(), "unit": config.unit, "reorder_at": config.read(config.reorder_at)}
-        written = json.dumps(line).encode() + b"\n"
-        file.write(written)
-        file.flush()
-        os.fsync(file.fileno())
-        self._follow(file)
+        writer.add(line)
+        self._follow()
         return self._known[name]
