@@ -101,7 +101,7 @@ class Dispatcher:
             for name, config in campaign.fidelities.items()
             if isinstance(config, ComputedFidelityConfig)
         }
-        self._stations = {name: self._station(name) for name in self.instruments}
+        self._stations = {n: self._station(n, one) for n, one in self.instruments.items()}
         self.safety.watch(self._stations)
         self._failures = dict.fromkeys(campaign.stations, 0)
         self.given_up: dict[str, float] = {}
@@ -129,8 +129,7 @@ class Dispatcher:
         for name in silent:
             self.missing.look_for(name, str(floor.absent[name]))
 
-    def _station(self, name: str) -> Station:
-        instrument = self.instruments[name]
+    def _station(self, name: str, instrument: JobInstrument) -> Station:
         return Station(name, instrument, self._lab.clock, partial(self._documents.keep, instrument))
 
     @property
@@ -169,7 +168,7 @@ class Dispatcher:
         return instrument
 
     def _use(self, name: str, instrument: JobInstrument) -> None:
-        station = Station(name, instrument, self._lab.clock, partial(self._documents.keep, instrument))
+        station = self._station(name, instrument)
         try:
             self._stations[name] = station
             self.safety.admit(name, instrument)

@@ -169,7 +169,7 @@ class LabSafety(Safety):
     @property
     def emergency(self) -> str:
         """What people are told of the emergency stop; empty if there is none."""
-        stopped = None if self._monitor is None else self._monitor.emergency
+        stopped = None if self._monitor is None else self._monitor.emergency or self.stop.read()
         return "" if stopped is None else f"{stopped.text}; {self.stop.how_to_clear}"
 
     def held(self, station: str) -> str:

@@ -343,10 +343,8 @@ class Manager:
         """End the session when a step has no station left, once everything else has ended."""
         if self._steps.busy:
             return False
-        stop = self._dispatcher.safety.stop
-        if (there := stop.read()) is not None and not self._stop.emergency:  # its watch has not told of it yet
-            self._stop.stop_at_once(f"{there.text}; {stop.how_to_clear}")
-        if self._stop.emergency:
+        self._interrupted()
+        if self._stop.emergency:  # which may be why
             return False
         raise self._dispatcher.unusable_error(step)
 
