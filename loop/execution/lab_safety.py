@@ -14,7 +14,7 @@ from campaigns.errors import CampaignError, LabError, LimitError, Problem, calle
 from campaigns.lab_rules import LabFileConfig, ReadingConfig
 from campaigns.user_code.dotted_paths import Use
 from campaigns.user_code.loading import load_object
-from instruments.emergency_stop import StopFile
+from instruments.emergency_stop import EmergencyStop, StopFile
 from instruments.guarded_devices import GuardedInstrument, part_of
 from instruments.interlock_readings import InterlockReading
 from instruments.job_instrument import JobInstrument
@@ -48,6 +48,16 @@ class Safety(ABC):
         while not self._news.empty():
             found.append(self._news.get())
         return found
+
+    @property
+    def emergency(self) -> str:
+        """What people are told of the emergency stop; empty if there is none."""
+        stopped = self._stopped()
+        return "" if stopped is None else f"{stopped.text}; {self.stop.how_to_clear}"
+
+    def _stopped(self) -> EmergencyStop | None:
+        """Return the emergency stop, if there is one."""
+        return self.stop.read()
 
     def unsafe(self, station: str) -> str:
         """Return why a station may not be in its safe state; empty once somebody has said that it is, or it was."""
@@ -166,11 +176,9 @@ class LabSafety(Safety):
         """Station to its instrument behind its guard."""
         return self._guarded
 
-    @property
-    def emergency(self) -> str:
-        """What people are told of the emergency stop; empty if there is none."""
-        stopped = None if self._monitor is None else self._monitor.emergency or self.stop.read()
-        return "" if stopped is None else f"{stopped.text}; {self.stop.how_to_clear}"
+    def _stopped(self) -> EmergencyStop | None:
+        """Return that which the watch has noticed, or which is there now."""
+        return None if self._monitor is None else self._monitor.emergency or super()._stopped()
 
     def held(self, station: str) -> str:
         """Return why a station may begin nothing now; empty if it may."""

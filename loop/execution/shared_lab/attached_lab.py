@@ -156,12 +156,6 @@ class AttachedSafety(Safety):
     def close(self) -> None:
         """Do nothing: the lab process goes on to watch."""
 
-    @property
-    def emergency(self) -> str:
-        """What people are told of the emergency stop; empty if there is none."""
-        stopped = self.stop.read()
-        return "" if stopped is None else f"{stopped.text}; {self.stop.how_to_clear}"
-
     def news(self) -> list[str]:
         """Return what has happened since the last call."""
         self._compare_unsafe()
