@@ -109,7 +109,8 @@ class AttachedStations:
         if before is None or now is None:
             self.woken()
             return
-        given = now.has.keys() - before.has.keys()
+        again = {one for one, token in before.has.items() if token and now.has.get(one) == ""}  # at the end of a job
+        given = again | (now.has.keys() - before.has.keys())
         lost = {one for one in before.has.keys() - now.has.keys() if self._released.get(one, 0) <= before.taken}
         others = before.waits != now.waits  # as who has a station has come back
         if (

@@ -80,3 +80,13 @@ def test_bluesky_prints_no_traceback_into_the_terminal_of_a_lab_process(
     monkeypatch.setattr(lab_process, "run_lab", listens)
     serve_lab(tmp_path / "lab.yaml")
     assert heard == [False]
+
+
+def test_a_run_is_woken_when_a_station_is_given_to_it_again_as_its_job_ends(tmp_path: Path) -> None:
+    link: Any = SimpleNamespace(changed=None)
+    stations, woken = AttachedStations(link, tmp_path / "lab.yaml", ()), list[None]()
+    stations.woken = lambda: woken.append(None)
+    link.changed(Standing(has={"oven": ""}), Standing(has={"oven": "job 1"}))
+    assert woken == []
+    link.changed(Standing(has={"oven": "job 1"}), Standing(has={"oven": ""}))
+    assert woken == [None]
