@@ -18,7 +18,7 @@ from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate, Measurement, Scalar
 from instruments.analyses.context import AnalysisContext
 from instruments.job_instrument import JobInstrument
-from loop.execution.lab_setup import build_lab, load_analysis, recipe
+from loop.execution.laboratory.lab_setup import build_lab, load_analysis, recipe
 from loop.planning.pool_data import PoolData
 from loop.sampling.candidates import sobol
 from loop.sampling.unit_cube import settings

@@ -129,7 +129,7 @@ def session(folder: Path, kill: Kill | None, server: int, trials: int | None) ->
         trials: most trials to propose.
     """
     from campaigns.campaign import Campaign
-    from loop.execution import dispatcher
+    from loop.execution.jobs import dispatcher
     from loop.execution.options import RunOptions
     from loop.run import run
 

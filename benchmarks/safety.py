@@ -26,7 +26,7 @@ from ophyd import Component, Device, Signal
 from rich.console import Console
 
 from campaigns.errors import LabError
-from campaigns.lab_rules import LabFileConfig
+from campaigns.lab.lab_rules import LabFileConfig
 from instruments.clock import WallClock
 from instruments.devices.bound_instrument import Binding, BoundInstrument
 from instruments.devices.setpoint import resolved
@@ -41,7 +41,7 @@ from instruments.limits import Limits
 from instruments.plan_runner import Plan
 from instruments.safety_monitor import SafetyMonitor, WatchedLab
 from instruments.station_guard import RAMP_STEP, StationGuard
-from loop.execution.lab_safety import station_rules
+from loop.execution.laboratory.lab_safety import station_rules
 
 _UNITS = (("degC", "K", 273.15, 1.0), ("mm", "cm", 0.0, 0.1), ("L/min", "mL/min", 0.0, 1000.0))
 """Units of settings and readings, others in which a lab file may state them, and how one becomes the other."""

@@ -26,7 +26,7 @@ from instruments.built_in import Setting
 from instruments.clock import Clock, WallClock
 from loop.core.campaign_records import CampaignRecord
 from loop.core.records import TrialRecord
-from loop.execution.dispatcher import Dispatcher
+from loop.execution.jobs.dispatcher import Dispatcher
 from loop.execution.manager import Manager
 from loop.execution.options import RunOptions
 from loop.execution.session import CampaignResources, Session

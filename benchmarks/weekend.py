@@ -57,7 +57,7 @@ _LOOK = 0.1
 _RUN = """\
 import sys
 try:
-    from loop.execution import dispatcher
+    from loop.execution.jobs import dispatcher
     from loop.cli.app import main
 except KeyboardInterrupt:
     sys.exit(6)

@@ -6,18 +6,18 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from campaigns.combinations import combinations
+from campaigns.checks.consistency import cross_check
 from campaigns.config import STRATEGY_PATTERN, Config, Count, Dollars, DottedPath, Name, Number, Seconds
-from campaigns.consistency import cross_check
 from campaigns.errors import CampaignError
 from campaigns.fidelity import ComputedFidelityConfig, FidelityConfig, MeasuredFidelityConfig
-from campaigns.lab_claim import LabClaim
-from campaigns.lab_file import CampaignLabConfig
-from campaigns.lab_rules import LabFileConfig
-from campaigns.laboratory import StationConfig, StepConfig
+from campaigns.lab.combinations import combinations
+from campaigns.lab.lab_claim import LabClaim
+from campaigns.lab.lab_file import CampaignLabConfig
+from campaigns.lab.lab_rules import LabFileConfig
+from campaigns.lab.laboratory import StationConfig, StepConfig
+from campaigns.lab.request_limits import RequestsConfig
 from campaigns.metrics import ComputedConfig, MeasuredConfig, MetricConfig
 from campaigns.objective import Objective, ObjectiveConfig, build_objective
-from campaigns.request_limits import RequestsConfig
 from campaigns.spaces.space import SpaceConfig
 from campaigns.surrogate import SurrogateConfig
 from campaigns.warm_start import WarmStartConfig

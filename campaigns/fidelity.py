@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from campaigns.config import Config, Dollars, DottedPath, Name
-from campaigns.laboratory import StepConfig
+from campaigns.lab.laboratory import StepConfig
 
 FULL = "full"
 """The fidelity of the campaign's workflow: what counts in the end."""

@@ -12,8 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from campaigns.campaign import Campaign, stations_of
+from campaigns.checks.consistency import cross_check
 from campaigns.config import schema_of
-from campaigns.consistency import cross_check
 from campaigns.errors import CampaignError, Problem
 from campaigns.parsing.validation_messages import explain, shown
 from campaigns.parsing.yaml_lines import YamlDocument, parts, read_document

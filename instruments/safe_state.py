@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from campaigns.lab_rules import STOP
+from campaigns.lab.lab_rules import STOP
 from instruments.devices.bound_instrument import BoundInstrument
 from instruments.guarded_devices import GuardedInstrument
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from campaigns.conditions import Condition
+from campaigns.lab.conditions import Condition
 from instruments.emergency_stop import EmergencyStop, StopFile
 from instruments.guarded_devices import GuardedInstrument
 from instruments.interlock_readings import POLL, InterlockReading, ReadingThreads

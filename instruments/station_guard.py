@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from campaigns.conditions import Condition
 from campaigns.errors import EmergencyStopError, InterlockError, LimitError
-from campaigns.lab_rules import MATERIAL, LimitConfig
+from campaigns.lab.conditions import Condition
+from campaigns.lab.lab_rules import MATERIAL, LimitConfig
 from campaigns.values import Scalar
 from instruments.emergency_stop import StopFile
 from instruments.interlock_readings import InterlockReading, plain_value

@@ -23,31 +23,31 @@ from loop.core.journal import Amendment
 from loop.core.outcome_constraints import doubtful_text
 from loop.core.records import TrialRecord
 from loop.core.stopping import spent, stop_reason
-from loop.execution.dispatcher import Dispatcher
-from loop.execution.lab_setup import build_lab
+from loop.execution.jobs.dispatcher import Dispatcher
+from loop.execution.laboratory.lab_setup import build_lab
+from loop.execution.laboratory.start_checks import check_stations
 from loop.execution.manager import Manager
 from loop.execution.options import RunOptions, SessionResult
 from loop.execution.retraining import Retraining
 from loop.execution.session import CampaignResources, Session
 from loop.execution.shared_lab.attached_lab import AttachedLab
 from loop.execution.shared_lab.socket_file import is_served, was_left
-from loop.execution.start_checks import check_stations
 from loop.execution.trial_import import computed_of, with_imports
 from loop.planning.custom_model_check import check_custom_models
 from loop.planning.planner import Planner
 from loop.planning.pool_data import PoolData, build_encoder, build_pool_data, caveats_of
 from loop.planning.shortlist import SpaceExhaustedError
 from loop.storage.artefacts import HISTORY
-from loop.storage.begun_jobs import BegunJobs
 from loop.storage.external_measurements import Measurements, news, read_history
-from loop.storage.lab_lock import LabLock, shared_folder
+from loop.storage.integrity.begun_jobs import BegunJobs
+from loop.storage.integrity.witnesses import beyond_text, lab_folder
+from loop.storage.lab_files.lab_lock import LabLock, shared_folder
+from loop.storage.lab_files.stop_files import STOP_FILE, stop_file_of
 from loop.storage.pool_snapshot import SnapshotMaker, keeping_snapshots
 from loop.storage.prior_campaigns import keep_sources, of_pool, read_sources
 from loop.storage.reader import Reader, store_path
 from loop.storage.row_outcomes import tally
-from loop.storage.stop_files import STOP_FILE, stop_file_of
 from loop.storage.store import Store
-from loop.storage.witnesses import beyond_text, lab_folder
 
 _DRY_RUN_TRIALS = 3
 _LAB_PROCESS = 60.0

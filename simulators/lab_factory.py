@@ -8,7 +8,7 @@ from typing import cast
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, called
-from campaigns.laboratory import EpicsLabConfig, StationConfig, VirtualLabConfig
+from campaigns.lab.laboratory import EpicsLabConfig, StationConfig, VirtualLabConfig
 from campaigns.user_code.dotted_paths import Use
 from campaigns.user_code.loading import load_object
 from instruments.lab import Lab

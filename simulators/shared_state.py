@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from campaigns.calibration_standard import STANDARD
 from campaigns.errors import LabError
+from campaigns.lab.calibration_standard import STANDARD
 from campaigns.values import Scalar
 from instruments.clock import Clock
 from simulators.faults import Fault, Kind, kinds

@@ -16,7 +16,7 @@ from benchmarks.pools.crystals import Crystals
 from benchmarks.pools.tasks import Extreme, Quantity, Score, Setting, Term
 from benchmarks.trials import completed
 from campaigns.campaign import Campaign
-from campaigns.laboratory import ProcessesConfig
+from campaigns.lab.laboratory import ProcessesConfig
 from campaigns.spaces.space import SpaceConfig
 from campaigns.surrogate import SurrogateConfig
 from campaigns.values import Candidate, MetricValue

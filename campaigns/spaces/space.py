@@ -23,7 +23,7 @@ from campaigns.spaces.space_validation import contradictions
 from campaigns.values import Candidate, Scalar
 
 if TYPE_CHECKING:
-    from campaigns.combinations import Combination
+    from campaigns.lab.combinations import Combination
 
 
 class SpaceConfig(Config):

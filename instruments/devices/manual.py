@@ -10,8 +10,8 @@ from typing import Any
 from ophyd import Component
 from ophyd.device import create_device_from_components
 
-from campaigns.manual_steps import AskConfig
-from campaigns.setpoints import SetpointConfig
+from campaigns.lab.manual_steps import AskConfig
+from campaigns.lab.setpoints import SetpointConfig
 from campaigns.values import Scalar
 from instruments.clock import Clock
 from instruments.job_instrument import SAMPLE_FAILED, JobInstrument, Quantity

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from campaigns.errors import CampaignError, LimitError, Problem, UnitError, suggestion
-from campaigns.setpoints import SetpointConfig
+from campaigns.lab.setpoints import SetpointConfig
 from campaigns.units import check_unit
 from instruments.limits import readable
 from instruments.signal_units import agreed, stated_unit

@@ -20,8 +20,8 @@ from loop.core.author import author
 from loop.core.candidate_results import best, results
 from loop.core.formatting import NOTHING_MEASURED, best_text, change_text
 from loop.core.journal import changes_of
-from loop.execution.pending_amendments import check_candidate, checked, rescored
-from loop.execution.settlement_rules import check_settlement
+from loop.execution.decisions.pending_amendments import check_candidate, checked, rescored
+from loop.execution.decisions.settlement_rules import check_settlement
 from loop.storage.journal_writer import Journal
 from loop.storage.paths import open_journal
 from loop.validation.limit_checks import kept_limits
@@ -134,7 +134,10 @@ def settle(editor: JournalEditor, *changes: Settlement) -> Iterator[str]:
     trials = editor.journal.trials()
     if why := "; ".join(filter(None, (check_settlement(change, trials) for change in changes))):
         raise wrong("", why)
-    from loop.execution.offline_settlements import build_analyst, settle_offline  # slow: it loads what analyses
+    from loop.execution.decisions.offline_settlements import (  # slow: it loads what analyses
+        build_analyst,
+        settle_offline,
+    )
 
     if any(isinstance(change, ReleaseTrial) for change in changes):
         build_analyst(editor.campaign, editor.journal)  # what cannot be loaded leaves nothing that waits

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from campaigns.errors import StoreError
 from loop.core.formatting import date_time
-from loop.storage.backup import back_up, restore_backup
-from loop.storage.copies import Copy, copy_path
+from loop.storage.integrity.backup import back_up, restore_backup
+from loop.storage.integrity.copies import Copy, copy_path
+from loop.storage.integrity.witnesses import beyond_text
 from loop.storage.paths import default_store, open_existing
 from loop.storage.reader import Reader, store_path
-from loop.storage.witnesses import beyond_text
 
 _COPY = re.compile(rf"(.+)\.({'|'.join(Copy)})-.*\.db")
 

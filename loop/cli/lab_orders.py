@@ -17,8 +17,8 @@ from loop.core.formatting import date_time, duration
 from loop.core.station_modes import held_stations
 from loop.execution.shared_lab.messages import Greeting, Purpose, SharedLabStatus
 from loop.execution.shared_lab.socket_file import connected, line_of, note_end, was_left
-from loop.storage.lab_lock import holder, is_driven
-from loop.storage.station_ledger import StationLedger, stations_file
+from loop.storage.lab_files.lab_lock import holder, is_driven
+from loop.storage.lab_files.station_ledger import StationLedger, stations_file
 from loop.terminal.console import Rows
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from campaigns.decisions import AnswerStep
 from campaigns.errors import suggestion
-from campaigns.manual_steps import AskConfig
+from campaigns.lab.manual_steps import AskConfig
 from campaigns.values import Scalar, TrialState
 from loop.cli.amendment_commands import JournalEditor, numbers, open_journal_editor, split_file_argument
 from loop.cli.amendment_parser import pairs, wrong
@@ -14,7 +14,7 @@ from loop.core.author import author
 from loop.core.formatting import change_text, date_time, trials_text
 from loop.core.records import StepRecord, TrialRecord
 from loop.storage.artefacts import ASKED
-from loop.storage.lease import current_lease
+from loop.storage.integrity.lease import current_lease
 
 
 def confirm(words: Sequence[str], url: str | None, reason: str) -> Iterator[str]:

@@ -10,8 +10,8 @@ from loop.cli.amendment_commands import JournalEditor, numbers
 from loop.cli.amendment_parser import wrong
 from loop.core.author import author
 from loop.core.records import TrialRecord
-from loop.execution.offline_settlements import build_analyst, settle_offline
-from loop.execution.settlement_rules import check_settlement
+from loop.execution.decisions.offline_settlements import build_analyst, settle_offline
+from loop.execution.decisions.settlement_rules import check_settlement
 
 
 def reanalyse(editor: JournalEditor, words: Sequence[str]) -> Iterator[str]:

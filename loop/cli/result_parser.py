@@ -12,7 +12,7 @@ from campaigns.units import convert, convert_difference
 from loop.cli.amendment_commands import numbers
 from loop.cli.amendment_parser import pairs, wrong
 from loop.core.records import TrialRecord
-from loop.execution.settlement_rules import check_result, check_settlement
+from loop.execution.decisions.settlement_rules import check_result, check_settlement
 
 _ALLOWED = "allowed: a number with uncertainty and unit, such as 151.2 ± 0.8 mAh/g"
 

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
-from campaigns.laboratory import LabConfig
+from campaigns.lab.laboratory import LabConfig
 from campaigns.load import located, parse_campaign, read_text
 from campaigns.user_code.module_files import open_folder
 from loop.cli.exit_codes import ExitCode
@@ -26,9 +26,9 @@ from loop.core.pareto import front_of
 from loop.execution.options import RunOptions, SessionResult
 from loop.sampling.nonempty import check_not_empty
 from loop.storage.campaign_status import model_text
+from loop.storage.lab_files.stop_files import stop_file_of
 from loop.storage.paths import default_store
 from loop.storage.reader import store_path
-from loop.storage.stop_files import stop_file_of
 from loop.terminal.console import print_rows, print_tables
 from loop.terminal.live import display_for
 from loop.terminal.status_view import request_rows

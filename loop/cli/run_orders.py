@@ -11,7 +11,7 @@ from loop.cli.amendment_commands import open_journal_editor
 from loop.cli.amendment_parser import wrong
 from loop.core.author import author
 from loop.core.formatting import change_text, trial_numbers
-from loop.storage.lease import current_lease
+from loop.storage.integrity.lease import current_lease
 
 _AT_ONCE = "the run that goes on does it within a second"
 

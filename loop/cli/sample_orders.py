@@ -11,8 +11,8 @@ from loop.cli.amendment_parser import wrong
 from loop.core.author import author
 from loop.core.formatting import change_text
 from loop.core.samples import SampleRecord, SampleRegister
-from loop.execution.settlement_rules import check_settlement
-from loop.storage.shared_positions import occupied, shared_positions
+from loop.execution.decisions.settlement_rules import check_settlement
+from loop.storage.lab_files.shared_positions import occupied, shared_positions
 
 _MOST_PARTS = 100
 

@@ -8,15 +8,15 @@ from pathlib import Path
 from rich.table import Table
 
 from campaigns.errors import suggestion
-from campaigns.lab_file import load_lab_file
-from campaigns.lab_rules import LabFileConfig
+from campaigns.lab.lab_file import load_lab_file
+from campaigns.lab.lab_rules import LabFileConfig
 from campaigns.load import load_campaign
 from campaigns.parsing.yaml_lines import read_document
 from loop.cli.amendment_commands import check_reason
 from loop.cli.amendment_parser import wrong
 from loop.core.author import author
+from loop.storage.lab_files.stock_ledger import StockLedger
 from loop.storage.paths import open_existing
-from loop.storage.stock_ledger import StockLedger
 from loop.terminal.console import new_table
 
 

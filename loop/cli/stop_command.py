@@ -9,7 +9,7 @@ from pathlib import Path
 from campaigns.errors import LabError, StoreError
 from instruments.emergency_stop import MadeStop, StopFile
 from loop.core.author import author
-from loop.storage.stop_files import stop_files
+from loop.storage.lab_files.stop_files import stop_files
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from campaigns.decisions import AnswerStep, DiscardTrial, LoseSample, MoveSample, SplitSample
-from campaigns.laboratory import StepConfig
-from campaigns.sample_steps import SampleConfig, mass_of
+from campaigns.lab.laboratory import StepConfig
+from campaigns.lab.sample_steps import SampleConfig, mass_of
 from campaigns.units import convert, same_dimension
 from campaigns.values import TrialState
 from loop.core.journal import Amendment

@@ -1,1 +1,1 @@
-"""One session: scheduling, dispatch, completion, amendments, stopping."""
+"""One session: proposal, completion, learning, stopping."""

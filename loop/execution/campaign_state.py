@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from campaigns.campaign import Campaign
-from campaigns.laboratory import StepConfig
+from campaigns.lab.laboratory import StepConfig
 from loop.core.campaign_version import campaign_version
 from loop.core.journal import Amendment
 from loop.core.records import StepRecord, TrialRecord
 from loop.core.station_modes import HeldStation, StationOrder, held_stations
-from loop.storage.station_ledger import station_ledger
+from loop.storage.lab_files.station_ledger import station_ledger
 from loop.storage.store import Store
 
 

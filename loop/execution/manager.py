@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from campaigns.amendments import AddTrial
 from campaigns.errors import AnalysisError, EmergencyStopError, PlanError, PlannerError
-from campaigns.laboratory import StepConfig
+from campaigns.lab.laboratory import StepConfig
 from instruments.job import NO_TRIAL, StepResult
 from loop.core.events import Amended, Finished, Proposed, Warned
 from loop.core.formatting import change_text, counted
@@ -19,17 +19,17 @@ from loop.core.records import StepRecord, TrialRecord, TrialResult
 from loop.core.trial_scoring import ending_of_step
 from loop.core.trial_selection import completed
 from loop.diagnostics.model_changes import model_changes
-from loop.execution.analysis_process import AbandonedError
 from loop.execution.campaign_state import CampaignState
 from loop.execution.completion import TrialCompletion, model_events
-from loop.execution.dispatcher import Dispatcher
-from loop.execution.floor_orders import FloorOrders
-from loop.execution.holds import PossibleJob
-from loop.execution.loads import Loads
-from loop.execution.options import SessionResult
-from loop.execution.pending_amendments import apply_pending, expand, requested_trial
-from loop.execution.planner_thread import PlannerThread
-from loop.execution.queue_rules import (
+from loop.execution.decisions.floor_orders import FloorOrders
+from loop.execution.decisions.pending_amendments import apply_pending, expand, requested_trial
+from loop.execution.decisions.settlements import settle_pending
+from loop.execution.decisions.unanswered import Unanswered
+from loop.execution.jobs.analysis_process import AbandonedError
+from loop.execution.jobs.dispatcher import Dispatcher
+from loop.execution.jobs.holds import PossibleJob
+from loop.execution.jobs.loads import Loads
+from loop.execution.jobs.queue_rules import (
     already_measured,
     cut_short,
     has_capacity,
@@ -37,16 +37,16 @@ from loop.execution.queue_rules import (
     queue_is_full,
     requested_first,
 )
+from loop.execution.jobs.sample_tracker import SampleTracker
+from loop.execution.jobs.standards import Standards
+from loop.execution.jobs.step_runner import StepRunner
+from loop.execution.jobs.stock_keeper import StockKeeper
+from loop.execution.options import SessionResult
+from loop.execution.planner_thread import PlannerThread
 from loop.execution.retraining import Retraining
-from loop.execution.sample_tracker import SampleTracker
 from loop.execution.session import CampaignResources, Session
-from loop.execution.settlements import settle_pending
-from loop.execution.standards import Standards
-from loop.execution.step_runner import StepRunner
-from loop.execution.stock_keeper import StockKeeper
 from loop.execution.stop_monitor import INTERRUPTED, StopMonitor
 from loop.execution.trial_import import computed_of, import_pending
-from loop.execution.unanswered import Unanswered
 from loop.planning.failures import never_had
 from loop.planning.planner import Suggestion
 from loop.planning.shortlist import SpaceExhaustedError

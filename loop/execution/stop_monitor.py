@@ -8,8 +8,8 @@ from loop.core.events import Stopping, Warned
 from loop.core.formatting import trials_text
 from loop.core.stopping import spent, stop_reason
 from loop.execution.campaign_state import CampaignState
+from loop.execution.jobs.step_analysis import Analyst
 from loop.execution.session import Session
-from loop.execution.step_analysis import Analyst
 from loop.planning.failures import in_a_row
 
 INTERRUPTED = "interrupted by the user"

@@ -18,7 +18,7 @@ from loop.core.journal import Amendment
 from loop.core.proposals import IMPORTED, Proposal
 from loop.core.records import TrialRecord
 from loop.core.trial_scoring import score_trial
-from loop.execution.pending_amendments import refuse
+from loop.execution.decisions.pending_amendments import refuse
 from loop.storage.row_matching import added
 from loop.storage.store import Store
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, called
-from campaigns.laboratory import ComputeConfig
+from campaigns.lab.laboratory import ComputeConfig
 from campaigns.metrics import MeasuredConfig, TrainedPriorConfig
 from campaigns.surrogate import FALLBACK, ChgnetConfig, MatglConfig, SurrogateConfig, view_names
 from campaigns.units import convert

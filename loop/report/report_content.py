@@ -23,8 +23,8 @@ from loop.core.stopping import Spent, spent
 from loop.diagnostics.calibration import Pair, metric_pairs, score_pairs
 from loop.storage.artefacts import STANDARD_RUN
 from loop.storage.campaign_status import model_text
+from loop.storage.lab_files.stock_ledger import Stock
 from loop.storage.pool_snapshot import MATERIAL, POOL, MaterialSnapshot, PoolSnapshot
-from loop.storage.stock_ledger import Stock
 from loop.storage.stored_laboratory import stored_stocks
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
-from loop.storage.write_waits import PATIENCE
+from loop.storage.integrity.write_waits import PATIENCE
 
 
 def is_empty(path: Path) -> bool:

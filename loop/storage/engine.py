@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from campaigns.errors import StoreError
 from loop.storage.connections import connect_reading, connect_writing
-from loop.storage.damage import damage_error
+from loop.storage.integrity.damage import damage_error
 from loop.storage.stored_json import dump_json, load_json
 
 

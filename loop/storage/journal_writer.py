@@ -16,10 +16,10 @@ from campaigns.amendments import Change
 from campaigns.errors import StoreError
 from loop.core.journal import Amendment
 from loop.core.records import TrialResult
+from loop.storage.integrity.write_waits import Tell, told_of_lock, wait_for_room
 from loop.storage.reader import Reader
 from loop.storage.stored_rows import rescore
 from loop.storage.tables import AmendmentRow, ArtefactRow, OutlierRow, amendment
-from loop.storage.write_waits import Tell, told_of_lock, wait_for_room
 
 
 class Journal(Reader):

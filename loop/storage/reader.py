@@ -22,8 +22,8 @@ from loop.core.campaign_version import as_scored, as_shown
 from loop.core.formatting import trial_numbers
 from loop.core.journal import Amendment
 from loop.core.records import Document, PosteriorBest, SampleUse, Transition, TrialRecord
-from loop.storage.damage import damage_error
 from loop.storage.engine import open_engine
+from loop.storage.integrity.damage import damage_error
 from loop.storage.tables import (
     DOCUMENT_TABLES,
     AmendmentRow,

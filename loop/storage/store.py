@@ -22,8 +22,8 @@ from loop.core.proposals import Proposal
 from loop.core.records import StepRecord, TrialRecord, TrialResult
 from loop.core.trial_selection import PARTIAL
 from loop.storage.artefacts import LOST
-from loop.storage.leased_store import LeasedStore
-from loop.storage.same_campaign import keep_campaign
+from loop.storage.integrity.leased_store import LeasedStore
+from loop.storage.integrity.same_campaign import keep_campaign
 from loop.storage.stored_documents import Documents, end_open_runs, keep_plan_documents, last_scan_id
 from loop.storage.stored_rows import (
     amendment_row,

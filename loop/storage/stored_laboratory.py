@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from instruments.emergency_stop import StopFile
 from loop.core.station_modes import StationOrder
-from loop.storage.station_ledger import ledger_beside
-from loop.storage.stock_ledger import Stock, read_stock, stock_beside
-from loop.storage.stop_files import STOP_FILE
+from loop.storage.lab_files.station_ledger import ledger_beside
+from loop.storage.lab_files.stock_ledger import Stock, read_stock, stock_beside
+from loop.storage.lab_files.stop_files import STOP_FILE
 
 if TYPE_CHECKING:
     from loop.storage.reader import Reader

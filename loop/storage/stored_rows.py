@@ -12,6 +12,7 @@ from campaigns.errors import StoreError
 from campaigns.values import MetricValue, TrialState
 from loop.core.records import TrialResult
 from loop.storage.artefacts import LOST
+from loop.storage.integrity.witnesses import unknown_jobs
 from loop.storage.reader import POSTERIOR, REGRET
 from loop.storage.tables import (
     AmendmentRow,
@@ -25,7 +26,6 @@ from loop.storage.tables import (
     TrialRow,
     dump_metrics,
 )
-from loop.storage.witnesses import unknown_jobs
 
 _OPEN = (TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED)
 """States of an attempt that is under way."""

@@ -42,7 +42,7 @@ class SessionRow(SQLModel, table=True):
 
 
 class LeaseRow(SQLModel, table=True):
-    """Which process runs the campaign; no row where none does. See ``loop.storage.lease.Lease``."""
+    """Which process runs the campaign; no row where none does. See ``loop.storage.integrity.lease.Lease``."""
 
     __tablename__ = "lease"
     id: int = Field(primary_key=True)

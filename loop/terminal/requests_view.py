@@ -15,7 +15,7 @@ from loop.core.open_requests import Answer, AskedStep, CampaignFacts, LowStock, 
 from loop.core.standard_runs import StandardRun
 from loop.core.station_modes import held_stations
 from loop.storage.artefacts import ASKED, FORGETFUL, GIVEN_UP, STANDARD_RUN, UNSAFE, WAITS
-from loop.storage.lease import current_lease
+from loop.storage.integrity.lease import current_lease
 from loop.storage.stored_laboratory import stored_orders, stored_stocks, stored_stop
 
 if TYPE_CHECKING:

@@ -37,7 +37,7 @@ from loop.core.stopping import spent
 from loop.core.trial_selection import completed
 from loop.storage.artefacts import ENDING, HISTORY, SOURCE
 from loop.storage.campaign_status import model_text, stored_front, stored_results
-from loop.storage.lease import Lease, current_lease
+from loop.storage.integrity.lease import Lease, current_lease
 from loop.storage.stored_laboratory import stored_orders, stored_stocks, stored_stop
 from loop.terminal.console import Rows
 from loop.terminal.current_campaign import amended_rows, stopping_rows

@@ -10,8 +10,8 @@ import griffe
 from campaigns.campaign import Campaign
 from campaigns.errors import Problem, suggestion
 from campaigns.fidelity import all_steps
-from campaigns.laboratory import StationConfig
-from campaigns.setpoints import SetpointConfig
+from campaigns.lab.laboratory import StationConfig
+from campaigns.lab.setpoints import SetpointConfig
 from campaigns.user_code.definitions import Definition, define
 from campaigns.user_code.plain_devices import class_made, class_names, class_of, class_path, is_simulated
 from campaigns.user_code.plan_functions import whole_arguments

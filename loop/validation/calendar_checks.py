@@ -9,7 +9,7 @@ from functools import partial
 from campaigns.campaign import Campaign
 from campaigns.errors import Problem
 from campaigns.fidelity import all_steps
-from campaigns.opening_hours import CalendarConfig
+from campaigns.lab.opening_hours import CalendarConfig
 from campaigns.values import lab_time
 from loop.validation.time_limits import expected_duration
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import cast
 
 from campaigns.campaign import Campaign
+from campaigns.checks.manual_consistency import MANUAL
 from campaigns.errors import CampaignError, Problem, suggestion
 from campaigns.fidelity import MeasuredFidelityConfig, all_steps
-from campaigns.lab_file import FileLabConfig
-from campaigns.laboratory import (
+from campaigns.lab.lab_file import FileLabConfig
+from campaigns.lab.laboratory import (
     CustomLabConfig,
     EpicsLabConfig,
     LabConfig,
@@ -25,7 +26,6 @@ from campaigns.laboratory import (
     VirtualLabConfig,
 )
 from campaigns.load import located
-from campaigns.manual_consistency import MANUAL
 from campaigns.pool_source import GeneratorPoolConfig
 from campaigns.units import convert
 from campaigns.values import Scalar, lab_time

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, LimitError, Problem
 from campaigns.fidelity import all_steps
-from campaigns.lab_rules import LimitConfig
+from campaigns.lab.lab_rules import LimitConfig
 from campaigns.spaces.parameters import CategoricalConfig, OrdinalConfig, ParameterConfig
 from campaigns.units import convert, same_numbers, to_unit
 from campaigns.values import Scalar

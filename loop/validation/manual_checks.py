@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from campaigns.campaign import Campaign
+from campaigns.checks.manual_consistency import MANUAL
 from campaigns.errors import Problem
 from campaigns.fidelity import all_steps
-from campaigns.laboratory import EpicsLabConfig, VirtualLabConfig
-from campaigns.manual_consistency import MANUAL
+from campaigns.lab.laboratory import EpicsLabConfig, VirtualLabConfig
 from campaigns.values import lab_time
 from instruments.built_in import InstrumentFacts, Setting
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, ModelError, Problem
-from campaigns.laboratory import RayConfig
+from campaigns.lab.laboratory import RayConfig
 from campaigns.load import located
 from campaigns.metrics import TrainedPriorConfig
 from campaigns.pool_source import FolderPoolConfig, TablePoolConfig

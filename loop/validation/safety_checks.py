@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from campaigns.campaign import Campaign
-from campaigns.combinations import combinations
 from campaigns.errors import Problem, suggestion
 from campaigns.fidelity import all_steps
-from campaigns.lab_rules import LabStationConfig
-from campaigns.laboratory import StationConfig, StepConfig
+from campaigns.lab.combinations import combinations
+from campaigns.lab.lab_rules import LabStationConfig
+from campaigns.lab.laboratory import StationConfig, StepConfig
 from campaigns.user_code.definitions import Definition, define
 from campaigns.user_code.plain_devices import class_made, is_ophyd
 from instruments.built_in import InstrumentFacts

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from campaigns.calibration_standard import StandardConfig
 from campaigns.campaign import Campaign
 from campaigns.errors import Problem, suggestion
+from campaigns.lab.calibration_standard import StandardConfig
 from campaigns.units import convert, to_unit
 from instruments.built_in import InstrumentFacts
 from loop.validation.analysis_facts import read_analysis

@@ -10,7 +10,7 @@ from typing import Protocol
 from campaigns.campaign import Campaign
 from campaigns.errors import Problem
 from campaigns.fidelity import all_steps
-from campaigns.laboratory import StepConfig
+from campaigns.lab.laboratory import StepConfig
 from campaigns.spaces.parameters import FloatConfig
 from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Scalar, lab_time

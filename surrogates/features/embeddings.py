@@ -17,7 +17,7 @@ from pymatgen.core import Structure
 from typing_extensions import TypeVar
 
 from campaigns.errors import ModelError
-from campaigns.laboratory import ComputeConfig
+from campaigns.lab.laboratory import ComputeConfig
 from surrogates.cache import Cache, Row, cache_folder
 from surrogates.parallel.scheduling import HERE, spread
 from surrogates.structures import structure_key

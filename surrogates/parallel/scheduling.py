@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar, assert_never
 
-from campaigns.laboratory import ComputeConfig, ProcessesConfig, RayConfig
+from campaigns.lab.laboratory import ComputeConfig, ProcessesConfig, RayConfig
 from surrogates.parallel.processes import map_in_processes
 
 Item = TypeVar("Item")

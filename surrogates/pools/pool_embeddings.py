@@ -12,7 +12,7 @@ from typing import Self, cast
 import numpy as np
 
 from campaigns.errors import ModelError
-from campaigns.laboratory import ComputeConfig
+from campaigns.lab.laboratory import ComputeConfig
 from surrogates.features.embeddings import AnyEmbedder, Embedder, Embeddings, Energies, Energy, Keyed, Progress, embed
 from surrogates.parallel.scheduling import HERE
 from surrogates.pools.pool import Pool

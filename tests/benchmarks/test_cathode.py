@@ -20,7 +20,7 @@ from campaigns.load import load_campaign
 from campaigns.spaces.parameters import FloatConfig
 from campaigns.values import Candidate, MetricValue, Scalar
 from instruments.analyses.context import AnalysisContext
-from loop.execution.lab_setup import load_analysis
+from loop.execution.laboratory.lab_setup import load_analysis
 from loop.execution.options import RunOptions
 from loop.planning.pool_data import PoolData, build_pool_data
 from loop.run import run

@@ -39,7 +39,7 @@ class Fork:
 
 def command(folder: Path, words: Sequence[str], log: Path) -> None:
     """Be a command."""
-    from loop.execution import dispatcher
+    from loop.execution.jobs import dispatcher
 
     dispatcher._PAUSES = (0.2, 6.0)
     opened = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

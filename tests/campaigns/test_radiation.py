@@ -10,7 +10,7 @@ from campaigns.load import parse_campaign
 from campaigns.radiation import radiation
 from campaigns.user_code.dotted_paths import SHIPPED, Use
 from instruments.signal_units import declared_units
-from loop.execution.lab_setup import load_analysis
+from loop.execution.laboratory.lab_setup import load_analysis
 
 
 @pytest.mark.parametrize(

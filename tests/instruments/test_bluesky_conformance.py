@@ -21,7 +21,7 @@ from bluesky.run_engine import RunEngine
 from bluesky.tests import test_plans, test_scans
 from ophyd.sim import SynAxis
 
-from campaigns.setpoints import SetpointConfig
+from campaigns.lab.setpoints import SetpointConfig
 from instruments.clock import WallClock
 from instruments.devices.bound_instrument import Binding, BoundInstrument
 from instruments.devices.device_plans import move_and_read

@@ -16,10 +16,10 @@ from bluesky import preprocessors as bpp
 from ophyd import Component, Device, Signal
 from ophyd.sim import SynAxis
 
-from campaigns.conditions import condition
 from campaigns.errors import EmergencyStopError, InterlockError, LimitError
-from campaigns.lab_rules import LimitConfig
-from campaigns.setpoints import SetpointConfig
+from campaigns.lab.conditions import condition
+from campaigns.lab.lab_rules import LimitConfig
+from campaigns.lab.setpoints import SetpointConfig
 from instruments import safe_state, station_guard
 from instruments.clock import WallClock
 from instruments.devices.bound_instrument import Binding, BoundInstrument

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from campaigns.calibration_standard import STANDARD
 from campaigns.errors import LabError
+from campaigns.lab.calibration_standard import STANDARD
 from instruments.job import NO_TRIAL, Job
 from simulators.faults import Fault
 from simulators.shared_state import StationKind

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from campaigns.campaign import Campaign
+from campaigns.checks.manual_consistency import MANUAL
 from campaigns.errors import CampaignError, LabError, NoAnswerError, Problem
-from campaigns.lab_rules import LabFileConfig
-from campaigns.manual_consistency import MANUAL
+from campaigns.lab.lab_rules import LabFileConfig
 from instruments.clock import Clock, WallClock
 from instruments.devices.process_instrument import ProcessInstrument
 from instruments.emergency_stop import StopFile
@@ -18,10 +18,10 @@ from instruments.job_instrument import JobInstrument
 from instruments.run_context import RunContext
 from instruments.safety_monitor import GivesUp
 from instruments.step_errors import is_silence, reason_of
-from loop.execution.device_binding import JobRecords
-from loop.execution.lab_safety import Safety
-from loop.execution.lab_setup import checked_places
-from loop.execution.manual_stations import manual_instrument
+from loop.execution.laboratory.device_binding import JobRecords
+from loop.execution.laboratory.lab_safety import Safety
+from loop.execution.laboratory.lab_setup import checked_places
+from loop.execution.laboratory.manual_stations import manual_instrument
 from loop.execution.shared_lab.campaign_link import CampaignLink, LabLine, absent_text
 from loop.execution.shared_lab.messages import Greeting, Member, Purpose, Standing, fingerprint
 from loop.storage.unsafe_stations import UnsafeStations

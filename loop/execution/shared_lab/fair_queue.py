@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from campaigns.lab_claim import LabClaim
+from campaigns.lab.lab_claim import LabClaim
 
 
 @dataclass

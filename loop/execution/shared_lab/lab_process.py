@@ -9,27 +9,27 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+from campaigns.checks.manual_consistency import MANUAL
 from campaigns.errors import CampaignError, LabError, Problem
-from campaigns.lab_file import load_lab_file
-from campaigns.lab_rules import LabFileConfig
-from campaigns.laboratory import CustomLabConfig, RealLabConfig
-from campaigns.manual_consistency import MANUAL
+from campaigns.lab.lab_file import load_lab_file
+from campaigns.lab.lab_rules import LabFileConfig
+from campaigns.lab.laboratory import CustomLabConfig, RealLabConfig
 from campaigns.user_code.module_files import open_folder
 from instruments.emergency_stop import StopFile
 from instruments.guarded_devices import GuardedInstrument
 from instruments.job_instrument import JobInstrument
 from instruments.lab import Lab
 from instruments.whole_file import write_whole
-from loop.execution.device_binding import CONNECTING, JobRecords
-from loop.execution.lab_safety import LabSafety
-from loop.execution.lab_setup import build_instrument, real_lab
-from loop.execution.missing_stations import MissingStations
+from loop.execution.laboratory.device_binding import CONNECTING, JobRecords
+from loop.execution.laboratory.lab_safety import LabSafety
+from loop.execution.laboratory.lab_setup import build_instrument, real_lab
+from loop.execution.laboratory.missing_stations import MissingStations
 from loop.execution.shared_lab.lab_service import LabService
 from loop.execution.shared_lab.messages import fingerprint
 from loop.execution.shared_lab.reservations import Reservations
 from loop.execution.shared_lab.shared_station import SharedStation, StationContext
 from loop.execution.shared_lab.socket_file import listening, note_end
-from loop.storage.lab_lock import LabLock, shared_folder
+from loop.storage.lab_files.lab_lock import LabLock, shared_folder
 
 _LOOK = 0.05
 """Wall time in seconds between two looks at what changes by itself; it decides about nothing."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from campaigns.errors import LabError, NoAnswerError, NotReservedError
 from instruments.devices.answer_line import AnswerLine
 from loop.core.formatting import counted
-from loop.execution.lab_safety import LabSafety
+from loop.execution.laboratory.lab_safety import LabSafety
 from loop.execution.shared_lab.messages import Greeting, Member, Purpose, SharedLabStatus, Standing, StationStatus
 from loop.execution.shared_lab.reservations import Reservations
 from loop.execution.shared_lab.shared_station import SharedStation

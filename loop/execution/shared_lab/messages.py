@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from campaigns.lab_claim import LabClaim
-from campaigns.lab_rules import LimitConfig
+from campaigns.lab.lab_claim import LabClaim
+from campaigns.lab.lab_rules import LimitConfig
 
 
 class Purpose(StrEnum):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from campaigns.errors import BusyError, LabError, NotReservedError
-from campaigns.lab_claim import LabClaim
+from campaigns.lab.lab_claim import LabClaim
 from instruments.whole_file import write_whole
 from loop.execution.shared_lab.fair_queue import FairQueue
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from campaigns.errors import LabError, UnknownJobError
-from campaigns.lab_rules import LimitConfig
+from campaigns.lab.lab_rules import LimitConfig
 from instruments.devices.answer_line import AnswerLine
 from instruments.devices.served_instrument import ServedInstrument
 from instruments.guarded_devices import GuardedInstrument

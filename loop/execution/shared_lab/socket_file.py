@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from campaigns.errors import LabError
-from loop.storage.lab_lock import shared_folder
+from loop.storage.lab_files.lab_lock import shared_folder
 
 _NAME = "lab.sock"
 _LONGEST = 100

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.laboratory import StationConfig
+from campaigns.lab.laboratory import StationConfig
 from campaigns.user_code.dotted_paths import NamedObject, Use, given_to_plan, trouble
 
 PLANS = """\

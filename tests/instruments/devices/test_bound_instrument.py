@@ -15,7 +15,7 @@ from ophyd import Component, Device, Signal
 from ophyd.sim import SynAxis, SynGauss
 from ophyd.status import Status
 
-from campaigns.setpoints import TAKEN_NAMES, SetpointConfig
+from campaigns.lab.setpoints import TAKEN_NAMES, SetpointConfig
 from campaigns.values import Cause
 from instruments import job_memory, whole_file
 from instruments.devices.bound_instrument import Binding, BoundInstrument
@@ -265,7 +265,7 @@ def test_no_setpoint_is_called_as_what_an_instrument_has_itself(opened: Open) ->
     stage = opened(peak(SynAxis(name="motor")), x=X).lab.stage
     has = {*dir(type(stage)), *vars(stage), *DEVICE_RESERVED_ATTRS, *DEVICE_INSTANCE_ATTRS} - {"x"}
     lacking = {name for name in has if not name.startswith("_") and name.islower()} - TAKEN_NAMES
-    assert not lacking, f"add to campaigns.setpoints.TAKEN_NAMES: {' '.join(sorted(lacking))}"
+    assert not lacking, f"add to campaigns.lab.setpoints.TAKEN_NAMES: {' '.join(sorted(lacking))}"
 
 
 def test_a_disk_that_is_full_costs_no_sample_and_nothing_moves_until_there_is_room(

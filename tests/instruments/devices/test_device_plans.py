@@ -6,7 +6,7 @@ import math
 
 from ophyd import Signal
 
-from campaigns.setpoints import SetpointConfig
+from campaigns.lab.setpoints import SetpointConfig
 from campaigns.values import Scalar
 from instruments.devices.device_plans import Move
 from instruments.devices.setpoint import BoundSetpoint

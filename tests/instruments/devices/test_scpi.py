@@ -14,7 +14,7 @@ import pytest
 from ophyd import Component
 
 from campaigns.errors import StepError
-from campaigns.setpoints import SetpointConfig
+from campaigns.lab.setpoints import SetpointConfig
 from campaigns.values import Scalar
 from instruments.devices.bound_instrument import Binding, BoundInstrument
 from instruments.devices.device_plans import move_and_read

@@ -7,7 +7,7 @@ from ophyd import Component, Device, Signal
 from ophyd.sim import SPseudo1x3, SynAxis
 
 from campaigns.errors import CampaignError
-from campaigns.setpoints import SetpointConfig
+from campaigns.lab.setpoints import SetpointConfig
 from instruments.devices.setpoint import BoundSetpoint, resolved
 from instruments.job_instrument import Quantity
 

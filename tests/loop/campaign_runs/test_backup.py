@@ -10,8 +10,8 @@ import pytest
 from campaigns.values import TrialState
 from loop.core.events import Event, Proposed, Warned
 from loop.core.records import TrialRecord
-from loop.storage.backup import back_up, restore_backup
-from loop.storage.damage import check_whole
+from loop.storage.integrity.backup import back_up, restore_backup
+from loop.storage.integrity.damage import check_whole
 from loop.storage.reader import Reader
 from simulators.job_ledger import JobLedger
 from tests.loop.conftest import Bench, quick

@@ -12,8 +12,8 @@ from campaigns.values import Scalar, TrialState
 from loop.core.events import Amended
 from loop.core.journal import Amendment
 from loop.core.proposals import OPERATOR
+from loop.execution.decisions.pending_amendments import rescored
 from loop.execution.options import SessionResult
-from loop.execution.pending_amendments import rescored
 from loop.report.campaign_report import write_report
 from loop.report.report_content import read_content
 from loop.storage.journal_writer import Journal

@@ -4,7 +4,7 @@ import pytest
 
 from campaigns.errors import StoreError
 from loop.core.events import Event, StepEnded
-from loop.storage.backup import restore_backup
+from loop.storage.integrity.backup import restore_backup
 from simulators.job_ledger import JobLedger
 from tests.loop.campaign_runs.test_run import begun_once
 from tests.loop.conftest import Bench, quick

@@ -16,7 +16,7 @@ from loop.cli.lab_orders import lab_rows, stop_lab
 from loop.execution.options import RunOptions
 from loop.execution.shared_lab.socket_file import listening, was_left
 from loop.run import is_shared
-from loop.storage.lab_lock import shared_folder
+from loop.storage.lab_files.lab_lock import shared_folder
 from tests.forks import Program
 from tests.shared_labs import SharedLab, until, write_shared_lab
 

@@ -12,8 +12,8 @@ from campaigns.values import TrialState
 from loop.cli.sample_orders import move_sample
 from loop.core.records import TrialRecord
 from loop.storage.artefacts import WAITS
+from loop.storage.lab_files.shared_positions import SharedPositions
 from loop.storage.reader import Reader
-from loop.storage.shared_positions import SharedPositions
 from tests.shared_labs import CAMPAIGN, LAB, OVEN, conducted, until
 
 POSITIONS = "positions:\n  tray: {capacity: 1}\n  shelf: {}\n"

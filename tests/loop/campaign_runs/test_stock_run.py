@@ -13,8 +13,8 @@ from campaigns.values import TrialState
 from loop.cli.stock_orders import count_stock, refill, stock_table
 from loop.core.events import Event, StepEnded, StepStarted
 from loop.report.campaign_report import write_report
+from loop.storage.lab_files.stock_ledger import read_stock, stock_file
 from loop.storage.reader import Reader
-from loop.storage.stock_ledger import read_stock, stock_file
 from loop.terminal.requests_view import stored_requests
 from tests.loop.campaign_runs.test_sample_run import Colleague, KilledError, url
 from tests.loop.sampled import run_sampled, sampled

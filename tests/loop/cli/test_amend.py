@@ -9,7 +9,7 @@ from campaigns.values import Candidate
 from loop.cli.app import app
 from loop.cli.exit_codes import ExitCode
 from loop.core.campaign_records import CampaignRecord
-from loop.execution.pending_amendments import check_candidate
+from loop.execution.decisions.pending_amendments import check_candidate
 from loop.storage.reader import Reader
 from loop.storage.store import Store
 from loop.validation.limit_checks import LIMITS

@@ -14,7 +14,7 @@ import pytest
 from campaigns.errors import CampaignError, LabError, StoreError
 from instruments.emergency_stop import MadeStop, StopFile
 from loop.cli.stop_command import StopRequest, clear_stop, stop_everything
-from loop.storage.stop_files import STOP_FILE, stop_files
+from loop.storage.lab_files.stop_files import STOP_FILE, stop_files
 from loop.storage.store import Store
 from tests.ruled_campaigns import write_ruled
 

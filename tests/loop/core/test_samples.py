@@ -8,7 +8,7 @@ import pytest
 
 from campaigns.amendments import Change
 from campaigns.decisions import AnswerStep, DiscardTrial, LoseSample, MoveSample, SplitSample
-from campaigns.laboratory import StepConfig
+from campaigns.lab.laboratory import StepConfig
 from campaigns.values import TrialState
 from loop.core.journal import Amendment
 from loop.core.records import SampleUse, StepRecord

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from campaigns.laboratory import StationConfig
+from campaigns.lab.laboratory import StationConfig
 from campaigns.user_code.module_files import open_folder
 from instruments.job_instrument import JobInstrument
 from instruments.real_lab import RealLab
 from instruments.run_context import RunContext
-from loop.execution.device_binding import JobRecords
-from loop.execution.lab_setup import build_instrument
+from loop.execution.laboratory.device_binding import JobRecords
+from loop.execution.laboratory.lab_setup import build_instrument
 from tests.labs import Crew
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from campaigns.errors import CampaignError, LabError
-from campaigns.lab_rules import LimitConfig
+from campaigns.lab.lab_rules import LimitConfig
 from campaigns.user_code.dotted_paths import NamedObject, Use, trouble
 from campaigns.user_code.module_files import installation
 from instruments.emergency_stop import StopFile

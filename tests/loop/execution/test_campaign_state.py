@@ -13,7 +13,7 @@ from campaigns.spaces.parameters import FloatConfig
 from campaigns.values import TrialState
 from loop.core.records import TrialResult
 from loop.execution.campaign_state import CampaignState
-from loop.execution.pending_amendments import apply_pending
+from loop.execution.decisions.pending_amendments import apply_pending
 from loop.storage.store import Store
 from tests.stores import fill
 

@@ -15,8 +15,8 @@ from loop.core.proposals import Proposal
 from loop.core.records import StepRecord, TrialResult
 from loop.execution.campaign_state import CampaignState
 from loop.execution.completion import TrialCompletion, model_events
+from loop.execution.decisions.pending_amendments import apply_pending
 from loop.execution.options import RunOptions
-from loop.execution.pending_amendments import apply_pending
 from loop.execution.planner_thread import PlannerThread
 from loop.execution.session import CampaignResources, Session
 from loop.planning.planner import Planner

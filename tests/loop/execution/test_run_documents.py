@@ -22,8 +22,8 @@ from instruments.lab import Lab
 from loop.core.campaign_records import CampaignRecord
 from loop.core.proposals import Proposal
 from loop.core.records import Document, StepRecord
-from loop.execution.dispatcher import Dispatcher
-from loop.execution.lab_setup import build_lab
+from loop.execution.jobs.dispatcher import Dispatcher
+from loop.execution.laboratory.lab_setup import build_lab
 from loop.storage.store import Store
 from tests.loop.conftest import quick, troubled
 from tests.loop.execution.built_stations import write_module

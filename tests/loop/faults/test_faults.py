@@ -22,7 +22,7 @@ from instruments.devices import epics_furnace
 from loop.cli.manual_answers import confirm, fail
 from loop.core.events import Event, Proposed, StationsReady, TrialEnded, Warned
 from loop.core.records import TrialRecord
-from loop.execution import dispatcher
+from loop.execution.jobs import dispatcher
 from loop.execution.options import RunOptions, SessionResult
 from loop.execution.session import CampaignResources
 from loop.planning.failures import failures

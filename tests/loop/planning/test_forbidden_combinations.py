@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from campaigns.campaign import Campaign
-from campaigns.lab_rules import LabFileConfig
+from campaigns.lab.lab_rules import LabFileConfig
 from campaigns.values import Candidate
-from loop.execution.pending_amendments import check_candidate
+from loop.execution.decisions.pending_amendments import check_candidate
 from loop.planning.planner import Planner
 from surrogates.models.encoder import Encoder, MaterialTable
 from tests.planned import Lab, campaign

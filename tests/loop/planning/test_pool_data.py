@@ -11,14 +11,14 @@ from pymatgen.core import Lattice, Structure
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, ModelError
-from campaigns.laboratory import StationConfig
+from campaigns.lab.laboratory import StationConfig
 from campaigns.user_code.module_files import open_folder
 from campaigns.values import Candidate
 from instruments.clock import WallClock
 from instruments.devices.furnace import Furnace
 from instruments.lab import Lab
-from loop.execution.device_binding import JobRecords
-from loop.execution.lab_setup import build_instrument, build_lab, recipe
+from loop.execution.laboratory.device_binding import JobRecords
+from loop.execution.laboratory.lab_setup import build_instrument, build_lab, recipe
 from loop.planning.pool_data import build_pool_data, caveats_of
 from loop.validation.limit_checks import check_limits
 from simulators.virtual_clock import VirtualClock

@@ -8,7 +8,7 @@ import torch
 from pymatgen.core import Lattice, Structure
 from scipy.stats import spearmanr
 
-from campaigns.laboratory import ProcessesConfig
+from campaigns.lab.laboratory import ProcessesConfig
 from campaigns.spaces.space import SpaceConfig
 from campaigns.surrogate import SurrogateConfig
 from loop.planning.pool_data import build_views

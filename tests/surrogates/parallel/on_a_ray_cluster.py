@@ -14,7 +14,7 @@ import numpy as np
 from pymatgen.core import DummySpecies, Lattice, Structure
 
 from campaigns.errors import ModelError
-from campaigns.laboratory import RayConfig
+from campaigns.lab.laboratory import RayConfig
 from surrogates.features.composition import CompositionFeatures
 from surrogates.features.embeddings import embed
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from campaigns.errors import ModelError
-from campaigns.laboratory import RayConfig
+from campaigns.lab.laboratory import RayConfig
 from surrogates.features.composition import CompositionFeatures
 from surrogates.features.embeddings import embed
 from surrogates.parallel import ray_cluster

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from campaigns.lab_claim import LabClaim
+from campaigns.lab.lab_claim import LabClaim
 from loop.cli.lab_orders import serve_lab
 from loop.execution.shared_lab import lab_process
 from loop.execution.shared_lab.attached_lab import AttachedStations

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pytest
 
-from campaigns.lab_claim import LabClaim
+from campaigns.lab.lab_claim import LabClaim
 from loop.execution.shared_lab.fair_queue import FairQueue
 
 

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from campaigns.errors import BusyError, CampaignError, LabError, LimitError, NoAnswerError, NotReservedError
-from campaigns.lab_claim import LabClaim
-from campaigns.lab_rules import LimitConfig
+from campaigns.lab.lab_claim import LabClaim
+from campaigns.lab.lab_rules import LimitConfig
 from instruments.emergency_stop import StopFile
 from instruments.run_context import RunContext
 from loop.cli.lab_orders import lab_rows
-from loop.execution import missing_stations
+from loop.execution.laboratory import missing_stations
 from loop.execution.shared_lab.attached_lab import AttachedStations
 from loop.execution.shared_lab.campaign_link import CampaignLink, LabLine
 from loop.execution.shared_lab.lab_process import run_lab

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from campaigns.errors import BusyError, LabError
-from campaigns.lab_claim import LabClaim
+from campaigns.lab.lab_claim import LabClaim
 from loop.execution.shared_lab import reservations
 from loop.execution.shared_lab.reservations import Reservations
 

@@ -15,8 +15,8 @@ from loop.cli.lab_orders import lab_rows
 from loop.cli.station_orders import set_stations
 from loop.core.events import Event, Warned
 from loop.core.station_modes import StationOrder
+from loop.storage.lab_files.station_ledger import StationLedger, stations_file
 from loop.storage.reader import Reader
-from loop.storage.station_ledger import StationLedger, stations_file
 from loop.terminal.requests_view import request_lines, stored_requests
 from tests.shared_labs import conducted, served, until, write_shared_lab
 

@@ -1,0 +1,1 @@
+"""What people decide while a campaign runs, and what becomes of it."""

@@ -1,0 +1,1 @@
+"""From a campaign's laboratory to instruments that can be used: bound, guarded, checked."""

@@ -1,0 +1,1 @@
+"""One controller at a time, and nothing lost: leases, witnesses, backups, damage."""

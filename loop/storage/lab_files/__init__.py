@@ -1,0 +1,1 @@
+"""Files beside a lab file, which all campaigns on it share."""
