@@ -61,12 +61,14 @@ class StationWait:
         since: seconds since the epoch.
         asks: whether people have to do something.
         ways: commands that they may answer with, each with what comes of it.
+        about: the key of ``requests`` that limits the wait; empty where none does.
     """
 
     reason: str
     since: float
     asks: bool
     ways: Sequence[tuple[str, str]] = ()
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,7 @@ def _answers(trial: TrialRecord, facts: CampaignFacts) -> Iterator[Answer]:
 _DONE = {
     "discard": "the sample is given up",
     "out": "it is taken out",
+    "withdraw": "what waits for it and was not begun is withdrawn",
     "stop": "the run ends after the current trials, as does each later one",
 }
 
@@ -232,7 +235,8 @@ def _unsafe(facts: CampaignFacts) -> Iterator[OpenRequest]:
     for name, (reason, since) in facts.unsafe.items():
         again = Answer(f"station in {name}", "you have looked at it, and it is safe: use it again")
         out = Answer(f"station out {name}", "you have looked at it, and it is safe: leave it out")
-        yield OpenRequest(f"look at it now: {name} is NOT in its safe state: {one_line(reason)}", since, (again, out))
+        what = f"look at it now: {name} is NOT in its safe state: {one_line(reason)}"
+        yield OpenRequest(what, since, (again, out), otherwise=_otherwise(facts.source, "unsafe"))
 
 
 def _waiting(facts: CampaignFacts) -> Iterator[OpenRequest]:
@@ -242,7 +246,7 @@ def _waiting(facts: CampaignFacts) -> Iterator[OpenRequest]:
             what = f"{name} waits, and goes on by itself once this is mended: {one_line(wait.reason)}"
             ways = (Answer(command, effect) for command, effect in wait.ways)
             out = Answer(f"station out {name}", "leave it out, and ask no more")
-            yield OpenRequest(what, wait.since, (*ways, out))
+            yield OpenRequest(what, wait.since, (*ways, out), otherwise=_otherwise(facts.source, wait.about))
 
 
 def _off(facts: CampaignFacts) -> Iterator[OpenRequest]:
@@ -262,7 +266,8 @@ def _off(facts: CampaignFacts) -> Iterator[OpenRequest]:
             words = " ".join(map(str, back))
             answers.append(Answer(f"trial reanalyse {words}", f"{trials_text(back)} count after all"))
         answers.append(Answer(f"station out {run.station}", "leave it out"))
-        yield OpenRequest(doubt_text(run, facts.standards, facts.trials), run.time, tuple(answers))
+        what, otherwise = doubt_text(run, facts.standards, facts.trials), _otherwise(facts.source, "standard")
+        yield OpenRequest(what, run.time, tuple(answers), otherwise=otherwise)
 
 
 def _given_up(facts: CampaignFacts) -> Iterator[OpenRequest]:

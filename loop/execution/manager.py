@@ -74,11 +74,12 @@ class Manager:
         self._state.on_read = self._take_note
         dispatcher.sample_of = samples.of_job
         dispatcher.with_room = lambda step, trials: self._stock.with_enough(step, samples.with_room(step, trials))
-        dispatcher.holds += [samples.hold, self._stock.hold]
+        dispatcher.supplies += [samples.hold, self._stock.hold]
+        dispatcher.holds += dispatcher.supplies
         self._steps = StepRunner(self._state, session, dispatcher)
         self._standards = Standards(parts.campaign, self._state, session, dispatcher, self._steps)
         self._orders = FloorOrders(self._state, session, dispatcher, self._steps, self._stop)
-        self._unanswered = Unanswered(self._state, dispatcher)
+        self._unanswered = Unanswered(self._state, dispatcher, self._steps, self._standards.unsettled)
         self._planning = PlannerThread(session.clock, dispatcher.woken)
         self._completion = TrialCompletion(parts, session, self._state, retraining, self._planning)
         self._loads = Loads(self._state, dispatcher, self._steps, session.clock)

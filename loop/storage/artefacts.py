@@ -36,5 +36,8 @@ RESTORED = "brought back"
 SOURCE = "source"
 """Kind of the artefacts that hold, by name, what the models use of a source of earlier measurements."""
 
+ASKED_SINCE = "unanswered since"
+"""Kind of the artefacts that hold, by what is asked of people, the lab time in s at which that was noticed first."""
+
 ASKED = "asked of a person"
 """Kind of the artefacts that hold, by token, what somebody is to do as a step of a trial, and until when."""

@@ -121,7 +121,13 @@ class FloorOrders:
             self._session.store.drop(WAITS, name)
         for name, held in waits.items():
             if self._waits.get(name) != held:
-                kept = {"reason": held.reason, "since": time.time(), "asks": held.asks, "ways": held.ways}
+                kept = {
+                    "reason": held.reason,
+                    "since": time.time(),
+                    "asks": held.asks,
+                    "ways": held.ways,
+                    "about": held.about,
+                }
                 self._session.store.keep(WAITS, name, kept)
         self._waits = waits
 

@@ -72,6 +72,7 @@ class Dispatcher:
 
     Attributes:
         holds: reasons for which a job may not begin now, in the order in which they are asked.
+        supplies: those of them that tell of what people have to bring, or to take away.
         absent: station to why it has no instrument, and is not waited for.
         missing: the stations that do not answer, and are waited for.
         admit: raises an error where an instrument that was missing is not as the campaign needs it.
@@ -121,6 +122,7 @@ class Dispatcher:
             CalendarHold(calendars_of(campaign.rules), lab.clock),
         ]
         self._last_hold: Hold = self._reservation_hold
+        self.supplies: list[Hold] = []
         self.woken: Callable[[], None] = lambda: None
         self.sample_of: Callable[[TrialRecord, StepConfig], str] = lambda trial, _: str(trial.number)
         self.with_room: Callable[[StepConfig, list[TrialRecord]], list[TrialRecord]] = lambda _, trials: trials
@@ -267,7 +269,11 @@ class Dispatcher:
 
     def _unsafe_hold(self, job: PossibleJob) -> Held | None:
         why = self.safety.unsafe(job.station)
-        return Held(f"it may not be in its safe state: {why}", asks=True) if why and not job.attaches else None
+        return (
+            Held(f"it may not be in its safe state: {why}", asks=True, about="unsafe")
+            if why and not job.attaches
+            else None
+        )
 
     def _rest_hold(self, job: PossibleJob) -> Held | None:
         return Held("it was not ready, and is tried again") if job.station in self._resting else None

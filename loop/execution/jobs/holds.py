@@ -33,6 +33,7 @@ class Held:
         ends: lab time in s at which it is over by itself; None where something else ends it, and wakes the session.
         asks: whether people have to do something about it.
         ways: commands that people may answer with, without file and reason, each with what comes of it.
+        about: the key of ``requests`` in the campaign file that limits the wait; empty where none does.
         measures: whether the station itself ends it by a job, for which it is asked for where others share it.
     """
 
@@ -40,6 +41,7 @@ class Held:
     ends: float | None = None
     asks: bool = False
     ways: tuple[tuple[str, str], ...] = ()
+    about: str = ""
     measures: bool = False
 
 

@@ -139,7 +139,8 @@ class SampleTracker:
         shown = ", ".join(there[:3]) + (", ..." if len(there) > 3 else "")
         word = "sample" if len(there) == 1 else "samples"
         moves = tuple((f"sample move {one.id} POSITION", f"sample {one.id} was taken elsewhere") for one in others[:3])
-        return Held(f"{name} is full: {word} {shown}", asks=not any(one.under_way for one in others), ways=moves)
+        asks = not any(one.under_way for one in others)
+        return Held(f"{name} is full: {word} {shown}", asks=asks, ways=moves, about="position")
 
 
 def _without(job: PossibleJob, last: SampleRecord) -> Held:

@@ -13,7 +13,7 @@ from campaigns.lab.lab_rules import LabFileConfig
 from instruments.job import StepResult
 from loop.core.events import StandardMeasured, Warned
 from loop.core.records import TrialRecord
-from loop.core.standard_runs import StandardRun, doubt_text, runs_of, settled, trials_in_doubt
+from loop.core.standard_runs import StandardRun, doubt_text, runs_of, settled, trials_in_doubt, unsettled
 from loop.execution.campaign_state import CampaignState
 from loop.execution.jobs.dispatcher import Dispatcher
 from loop.execution.jobs.holds import Held, PossibleJob, first_hold
@@ -110,6 +110,10 @@ class Standards:
             self._session.store.amend([change], (by, reason), {}, trials)
         elif own and not told and own[-1][1] is StationMode.IN:
             self._ledger.settle(station, own[-1][0].author, own[-1][0].reason)
+
+    def unsettled(self) -> list[StandardRun]:
+        """Return the last measurement of each standard that is off, unless somebody has settled that."""
+        return unsettled(self._runs, self._state.journal)
 
     def hold(self, job: PossibleJob) -> Held | None:
         """Return why a job has to wait for the standard of its station; None if it does not."""

@@ -54,7 +54,7 @@ class StockKeeper:
                 unit = "" if one.unit == "1" else f" {one.unit}"
                 text = f"{job.step.name} uses {amount:.6g}{unit} of {name}, and {one.text} are left"
                 ways = ((f"consumable refill {name} AMOUNT", f"{name} was refilled"),)
-                return Held(text, asks=True, ways=ways)
+                return Held(text, asks=True, ways=ways, about="refill")
         return None
 
     def with_enough(self, step: StepConfig, trials: list[TrialRecord]) -> list[TrialRecord]:

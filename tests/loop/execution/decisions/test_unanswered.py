@@ -8,10 +8,16 @@ from typing import Any
 import pytest
 
 from campaigns.values import TrialState
+from loop.cli.amendment_commands import open_journal_editor
+from loop.core.events import Event, StepEnded
 from loop.execution.decisions.unanswered import AUTHOR
+from loop.storage.artefacts import ASKED_SINCE, UNSAFE
 from loop.storage.reader import Reader
 from loop.terminal.requests_view import request_lines, stored_requests
+from tests.loop.campaign_runs.test_sample_run import MAKES, KilledError, url
 from tests.loop.conftest import Bench, troubled
+from tests.loop.execution.jobs.test_standards import BALANCE, Weighing
+from tests.loop.sampled import run_sampled, sampled
 from tests.loop.troubled import Bench as Instrument
 
 pytestmark = pytest.mark.slow
@@ -66,3 +72,71 @@ def test_a_station_that_nobody_mends_is_taken_out_after_its_time(bench: Bench) -
     (one,) = Reader(bench.url).amendments()
     assert one.reason == "nobody has answered within 30 min: bench has failed time after time"
     assert stored_requests(Reader(bench.url)) == []
+
+
+def short_of_salt(folder: Path, then: str) -> dict[str, Any]:
+    """A campaign with salt for one job, on whose refill nobody decides."""
+    file = {"consumables": {"salt": {"stock": "15 g", "reorder_at": "0 g"}}}
+    data = sampled(folder, {}, file=file, requests={"refill": {"time_limit": "3 h", "then": then}})
+    data["workflow"][0]["uses"] = {"salt": "10 g"}
+    return data
+
+
+def test_a_run_ends_where_nobody_refills_and_the_time_that_had_passed_before_counts(tmp_path: Path) -> None:
+    data, asked = short_of_salt(tmp_path, "stop"), "trial 1 waits for a refill at step_0"
+
+    def kill(event: Event) -> None:
+        if isinstance(event, StepEnded):
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        run_sampled(data, tmp_path, kill)
+    store = Reader(url(tmp_path))
+    assert store.artefacts(ASKED_SINCE) == {asked: {"lab": 0.0}}, "the first job has taken what there was"
+    assert run_sampled(data, tmp_path).interrupted
+    (one,) = store.amendments()
+    assert (one.author, one.reason) == (AUTHOR, f"nobody has answered within 3 h: {asked}")
+    assert store.artefacts(ASKED_SINCE) == {asked: {"lab": 0.0}}
+
+
+def test_trials_that_wait_for_a_refill_are_withdrawn_while_others_go_on(tmp_path: Path) -> None:
+    ended = run_sampled(short_of_salt(tmp_path, "withdraw"), tmp_path)
+    assert ended.interrupted, "as none was begun since"
+    states = [trial.state for trial in ended.trials]
+    assert states[:2] == [TrialState.COMPLETED, TrialState.WITHDRAWN]
+    assert states.count(TrialState.WITHDRAWN) == 1
+
+
+def test_a_run_ends_where_nobody_makes_room(tmp_path: Path) -> None:
+    limits = {"position": {"time_limit": "3 h", "then": "stop"}}
+    assert run_sampled(sampled(tmp_path, MAKES, {"at": "holder"}, requests=limits), tmp_path).interrupted
+    (one,) = Reader(url(tmp_path)).amendments()
+    assert one.reason == "nobody has answered within 3 h: trial 1 waits for room for its sample at step_1"
+
+
+def test_a_station_that_nobody_adjusts_is_taken_out(tmp_path: Path) -> None:
+    weighing = Weighing(
+        tmp_path,
+        "every_trials: 2\n      then: flag",
+        BALANCE + "requests: {standard: {time_limit: 90 min, then: out}}\n",
+    )
+    weighing.drift_at, weighing.adjusts = 1, False
+    weighing.run()
+    (one,) = weighing.reader.amendments()
+    assert one.reason.startswith("nobody has answered within 1 h 30 min: the standard of balance is off: 102.00")
+
+
+def test_a_run_ends_where_nobody_looks_at_what_is_not_safe(bench: Bench) -> None:
+    limits = {"unsafe": {"time_limit": "30 min", "then": "stop"}}
+    data = troubled("Bench", budget={"trials": 1}, requests=limits)
+    bench.run(data)
+    journal = open_journal_editor(None, bench.url, "to see").journal
+    journal.keep(UNSAFE, "bench", {"reason": "it is stuck", "since": 0.0})
+    ended = bench.run(data | {"budget": {"trials": 3}})
+    assert ended.interrupted
+    assert [trial.state for trial in ended.trials[1:]] == [TrialState.QUEUED] * len(ended.trials[1:])
+    (asked,) = stored_requests(Reader(bench.url))
+    assert (
+        asked.otherwise
+        == "without an answer after 30 min of a run, the run ends after the current trials, as does each later one"
+    )

@@ -116,8 +116,8 @@ def shown(reader: Reader, number: int) -> str:
 class Weighing:
     """A campaign on a balance with a standard of 100 mg, each job of which takes an hour."""
 
-    def __init__(self, folder: Path, every: str) -> None:
-        self.file = write_ruled(folder, lab=LAB.replace("EVERY", every), campaign=BALANCE)
+    def __init__(self, folder: Path, every: str, campaign: str = BALANCE) -> None:
+        self.file = write_ruled(folder, lab=LAB.replace("EVERY", every), campaign=campaign)
         (folder / "scales.py").write_text(SCALES, encoding="utf-8")
         open_folder(folder)
         self.url = f"sqlite:///{self.file.with_suffix('.db')}"
@@ -138,7 +138,7 @@ class Weighing:
     def run(self) -> SessionResult:
         from loop.run import run
 
-        return run(load_campaign(self.file), RunOptions(self.url, BALANCE), self._take)
+        return run(load_campaign(self.file), RunOptions(self.url, self.file.read_text(encoding="utf-8")), self._take)
 
     def _take(self, event: Event) -> None:
         self.events.append(event)
