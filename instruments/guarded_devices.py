@@ -5,11 +5,12 @@ It is done to the object itself, so that no plan, no driver and no subclass sets
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from campaigns.errors import LimitError
 from campaigns.values import Scalar
+from instruments.construction_guard import WAYS
 from instruments.devices.bound_instrument import BoundInstrument
 from instruments.devices.setpoint import BoundSetpoint
 from instruments.guarded_plans import guarded_messages
@@ -17,8 +18,8 @@ from instruments.interlock_readings import InterlockReading
 from instruments.job_instrument import NO_MATERIAL, JobInstrument, Quantity
 from instruments.station_guard import StationGuard
 
-_WAYS = ("set", "put", "move")
-"""Methods by which ophyd's signals and positioners are told a value."""
+_SETPOINTS = ("setpoint", "user_setpoint")
+"""Parts of ophyd's positioners by which these tell their devices where to go."""
 
 Undo = Callable[[], None]
 
@@ -41,9 +42,10 @@ class GuardedInstrument:
         objects = {id(found): found for found in self.parts.values()}
         names = {key: tuple(part for part, found in self.parts.items() if id(found) == key) for key in objects}
         for key, found in objects.items():
-            for way in _WAYS:
-                if callable(getattr(found, way, None)):
-                    self._replace(found, way, self._asking(names[key], found, getattr(found, way)))
+            self._stand_before(found, names[key])
+            for inner in _inner(found):
+                if id(inner) not in objects:
+                    self._stand_before(inner, names[key])
         self._replace(instrument, "with_defaults", self._checked_defaults(instrument.with_defaults))
         self._replace(instrument, "check_ready", self._checked_ready(instrument.check_ready))
         self._replace(instrument, "set", self._checked_start(instrument.set))
@@ -57,10 +59,21 @@ class GuardedInstrument:
             undo()
         self._undo.clear()
 
-    def values(self) -> dict[str, Scalar | None]:
-        """Return ``station.part`` to its value now; None where it cannot be read."""
-        name = self.guard.name
-        return {f"{name}.{part}": InterlockReading(part, found, 0.0).read() for part, found in self.parts.items()}
+    def values(self) -> dict[str, tuple[Scalar | None, ...]]:
+        """Return ``station.part`` to where it is now, None where that cannot be read, and where it was sent to."""
+        return {f"{self.guard.name}.{part}": tuple(self._values(part, found)) for part, found in self.parts.items()}
+
+    def _values(self, part: str, found: Any) -> Iterator[Scalar | None]:
+        yield InterlockReading(part, found, 0.0).read()
+        for inner in _inner(found):
+            yield InterlockReading(part, inner, 0.0).read()
+        if (sent := self.guard.sent.get(part)) is not None:
+            yield sent
+
+    def _stand_before(self, found: Any, names: Sequence[str]) -> None:
+        for way in WAYS:
+            if callable(getattr(found, way, None)):
+                self._replace(found, way, self._asking(names, found, getattr(found, way)))
 
     def _asking(self, names: Sequence[str], found: Any, original: Callable[..., Any]) -> Callable[..., Any]:
         def ask_first(value: Any, *more: Any, **kwargs: Any) -> Any:
@@ -124,6 +137,11 @@ class GuardedInstrument:
 
         own[name] = new
         self._undo.append(undo)
+
+
+def _inner(found: Any) -> list[Any]:
+    """Return the signals by which a positioner tells its device where to go, which others may set past it."""
+    return [getattr(found, name) for name in _SETPOINTS if name in getattr(found, "component_names", ())]
 
 
 def movable_parts(instrument: JobInstrument, named: tuple[str, ...]) -> dict[str, Any]:

@@ -49,6 +49,7 @@ def make_safe(guarded: GuardedInstrument, reason: str) -> list[str]:
     then.
     """
     attempts = []
+    guarded.guard.secure()
     for part, action in _actions(guarded, reason):
         attempts.append(_Attempt(part, action))
         attempts[-1].join(_NEXT)

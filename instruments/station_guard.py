@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -50,7 +51,8 @@ class StationGuard:
         readings: name to what conditions look at.
         units: of readings and settings, for people.
         stop: the laboratory's emergency stop.
-        others: ``station.setting`` to its value now, of all stations.
+        others: ``station.setting`` to where it may be: its value now, None where that cannot be read, and where it was
+            sent to, of all stations.
         now: returns the time in seconds, from any begin, by which rates are kept.
     """
 
@@ -61,7 +63,7 @@ class StationGuard:
         readings: Mapping[str, InterlockReading],
         units: Mapping[str, str],
         stop: StopFile,
-        others: Callable[[], Mapping[str, Scalar | None]] = dict,
+        others: Callable[[], Mapping[str, Sequence[Scalar | None]]] = dict,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name, self.rules = name, rules
@@ -71,8 +73,11 @@ class StationGuard:
         """How often it has been closed."""
         self.after_closing: Callable[[], None] = lambda: None
         """Called when something was set that had been allowed just before the guard was closed."""
+        self.sent: dict[str, Scalar] = {}
+        """Part to its last setpoint, at which it may still have to arrive."""
         self._readings, self._units, self._stop, self._others = readings, units, stop, others
         self._now = now
+        self._securing = False
         self._last: dict[str, tuple[float, float]] = {}  # part to its last setpoint (NaN: to be read), and when it came
 
     def close(self, reason: str) -> None:
@@ -80,9 +85,13 @@ class StationGuard:
         self.trips += not self.closed
         self.closed = reason
 
+    def secure(self) -> None:
+        """Let the values of the safe state be set whatever holds, until something else may be set again."""
+        self._securing = True
+
     def open(self) -> None:
         """Let things move again."""
-        self.closed = ""
+        self.closed, self._securing = "", False
 
     def unmet(self, *, now: bool) -> str:
         """Return which requirement does not hold, with what was read; empty if all do.
@@ -127,7 +136,7 @@ class StationGuard:
             LimitError: it lies outside its hard limits and is no step of a ramp back to them, changes too fast, or is
                 forbidden beside the others.
         """
-        if self.is_safe(names, value) and self.closed:
+        if self.is_safe(names, value) and (self.closed or self._securing):
             return
         self.check_open()
         for part in names:
@@ -135,9 +144,12 @@ class StationGuard:
                 self._check_limit(part, value)
             self._check_rate(part, value)
         self._check_together({f"{self.name}.{part}": value for part in names}, "")
+        self._securing = self._securing and self.is_safe(names, value)
 
     def moved(self, names: Sequence[str], value: Any) -> None:
         """Take note that a setpoint has been set, also that of the safe state."""
+        if isinstance(value, str) or _is_number(value):
+            self.sent |= dict.fromkeys(names, value if isinstance(value, str) else float(value))
         if _is_number(value):
             self._last |= dict.fromkeys(names, (float(value), self._now()))
 
@@ -233,13 +245,16 @@ class StationGuard:
     def _check_together(self, values: Mapping[str, Any], material: str | None) -> None:
         if not self.rules.combinations:
             return
-        known = {**self._others(), **values, MATERIAL: material or ""}
+        told: dict[str, Sequence[Any]] = {name: (value,) for name, value in values.items()}
+        known = {**self._others(), **told, MATERIAL: (material or "",)}
         for one in self.rules.combinations:
-            if one.holds(known) is not False:
-                raise LimitError(
-                    f"{self.name}: {one.found(known, self._units)}; forbidden by the lab file: {one.text}; "
-                    "nothing was moved"
-                )
+            for at in itertools.product(*(known.get(name, (None,)) for name in one.names)):
+                beside = dict(zip(one.names, at, strict=True))
+                if one.holds(beside) is not False:
+                    raise LimitError(
+                        f"{self.name}: {one.found(beside, self._units)}; forbidden by the lab file: {one.text}; "
+                        "nothing was moved"
+                    )
 
 
 def _is_number(value: Any) -> bool:

@@ -62,7 +62,7 @@ class Floor:
         self.instrument = BoundInstrument.of(self.binding)(
             name="station", clock=self.clock, binding=self.binding, memory=memory
         )
-        found = StationRules({"x": X, "motor": X}, **{"safe": {"motor": 0.5}, "strict": True, **rules})
+        found = StationRules(**{"limits": {"x": X, "motor": X}, "safe": {"motor": 0.5}, "strict": True, **rules})
         self.readings = {"door": InterlockReading("door", self.door, 0.2)}
         guard = StationGuard("station", found, self.readings, {}, self.stop, self.values)
         self.guarded = GuardedInstrument(self.instrument, guard)
@@ -235,7 +235,7 @@ def test_nothing_moves_while_a_requirement_does_not_hold_or_cannot_be_read(
 
 def test_forbidden_combinations_are_held_against_what_is_set(floor_of: Callable[..., Floor]) -> None:
     floor = floor_of(combinations=(condition("station.motor > 1 and station.mode == on"),))
-    object.__setattr__(floor.guard, "_others", lambda: {"station.mode": floor.stage.mode.get()})
+    object.__setattr__(floor.guard, "_others", lambda: {"station.mode": (floor.stage.mode.get(),)})
     floor.stage.motor.set(1.5)
     floor.stage.mode.put("on")
     with pytest.raises(LimitError, match=r"station.motor is 1.2, station.mode is on; forbidden by the lab file"):
@@ -243,6 +243,54 @@ def test_forbidden_combinations_are_held_against_what_is_set(floor_of: Callable[
     floor.stage.mode.put(3)  # not understood
     with pytest.raises(LimitError, match="forbidden"):
         floor.stage.motor.set(1.2)
+
+
+class Slow(Device):
+    """An axis that tells its controller by a signal of its own, which goes somewhere else, and is long on its way."""
+
+    setpoint = Component(Signal, value=0.0)
+    readback = Component(Signal, value=0.0)
+    off = 0.0
+
+    def set(self, value: float) -> None:
+        self.setpoint.put(value + self.off)
+
+
+class SlowStage(Stage):
+    """A stage with such an axis."""
+
+    motor = Component(Slow, "")
+
+
+def test_the_setpoint_signal_of_a_positioner_is_guarded_as_the_positioner_itself(
+    floor_of: Callable[..., Floor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "Stage", SlowStage)
+    floor = floor_of(requires=(condition("door == closed"),))
+    motor = floor.stage.motor
+    motor.set(1.0)
+    motor.off = 5.0
+    for attempt in (lambda: motor.set(1.0), lambda: motor.setpoint.put(3.0), lambda: motor.setpoint.set(3.0)):
+        with pytest.raises(LimitError, match=r"got (3|6) mm; allowed: -2 to 2 mm"):
+            attempt()
+    floor.door.put("open")
+    with pytest.raises(InterlockError, match=OPEN_DOOR):
+        motor.setpoint.put(1.5)
+    assert motor.setpoint.get() == 1.0
+
+
+def test_forbidden_combinations_are_held_against_where_a_part_was_sent_though_it_has_not_arrived(
+    floor_of: Callable[..., Floor],
+) -> None:
+    lamp = LimitConfig(unit="1", low=0.0, high=9.0)
+    combination = condition("station.motor > 1 and station.lamp > 0")
+    floor = floor_of(limits={"motor": X, "lamp": lamp}, combinations=(combination,))
+    object.__setattr__(floor.guard, "_others", floor.guarded.values)
+    floor.stage.motor.delay = 0.2
+    floor.stage.motor.set(1.5)
+    assert floor.stage.motor.position == 0.0
+    with pytest.raises(LimitError, match=r"station.motor is 1.5, station.lamp is 1; forbidden by the lab file"):
+        floor.stage.lamp.put(1.0)
 
 
 def test_an_interlock_that_trips_brings_a_job_into_the_safe_state_and_opens_again(
@@ -307,6 +355,30 @@ def test_a_part_that_hangs_delays_no_other_and_is_told(
     assert until(lambda: floor.stage.motor.position == 0.5) < 0.5
     until(lambda: "station is NOT in its safe state: lamp: does not answer within 0.1 s; look at it now" in floor.told)
     hung.set()
+
+
+def test_a_safe_state_is_reached_though_an_interlock_does_not_hold_that_nobody_has_noticed_yet(
+    floor_of: Callable[..., Floor],
+) -> None:
+    floor = floor_of(requires=(condition("door == closed"),))
+    floor.stage.motor.set(1.0)
+    floor.door.put("open")
+    assert safe_state.make_safe(floor.guarded, "somebody gives the job up") == []
+    assert floor.stage.motor.position == 0.5
+    with pytest.raises(InterlockError, match=OPEN_DOOR):
+        floor.stage.motor.set(1.0)
+    floor.door.put("closed")
+    floor.stage.motor.set(1.0)
+    floor.door.put("open")
+    with pytest.raises(InterlockError, match=OPEN_DOOR):
+        floor.stage.motor.set(0.5)
+
+
+def test_a_safe_state_is_reached_at_once_where_a_rate_is_stated(floor_of: Callable[..., Floor]) -> None:
+    slow = LimitConfig.model_validate({"unit": "mm", "low": -2.0, "high": 2.0, "rate": "0.01 mm/s"})
+    floor = floor_of(limits={"motor": slow})
+    assert safe_state.make_safe(floor.guarded, "somebody gives the job up") == []
+    assert floor.stage.motor.position == 0.5
 
 
 def test_what_a_plan_stops_as_it_ends_is_brought_into_the_safe_state_once_more(floor_of: Callable[..., Floor]) -> None:

@@ -14,6 +14,7 @@ from campaigns.lab.conditions import Condition
 from campaigns.lab.lab_rules import LabFileConfig, ReadingConfig
 from campaigns.user_code.dotted_paths import Use
 from campaigns.user_code.loading import load_object
+from instruments.construction_guard import nothing_moves
 from instruments.emergency_stop import EmergencyStop, StopFile
 from instruments.guarded_devices import GuardedInstrument, part_of
 from instruments.interlock_readings import InterlockReading
@@ -226,7 +227,7 @@ def station_rules(rules: LabFileConfig, name: str) -> StationRules:
 
 
 def _naming(combinations: tuple[Condition, ...], station: str) -> Iterator[Condition]:
-    return (one for one in combinations if any(name.rpartition(".")[0] == station for name in one.names))
+    return (one for one in combinations if any(name.partition(".")[0] == station for name in one.names))
 
 
 def _readings(rules: LabFileConfig, instruments: Mapping[str, JobInstrument]) -> Iterator[tuple[str, InterlockReading]]:
@@ -245,9 +246,10 @@ def _source(name: str, config: ReadingConfig, instruments: Mapping[str, JobInstr
         return None  # it is left out of the lab, so that its reading is unknown
     if config.station is not None:
         return part_of(instruments[config.station], config.signal or "")
-    found = load_object(config.device or "", where, Use.DEVICE, config.settings)
-    if isinstance(found, type):
-        found = called(found, config.device or "", where, name=name.replace(".", "_"), **config.settings)
+    with nothing_moves():
+        found = load_object(config.device or "", where, Use.DEVICE, config.settings)
+        if isinstance(found, type):
+            found = called(found, config.device or "", where, name=name.replace(".", "_"), **config.settings)
     for part in config.signal.split(".") if config.signal else ():
         if not hasattr(found, part):
             raise LimitError(f"{config.device} has no {part}; correct signal")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
@@ -11,6 +12,7 @@ from campaigns.campaign import Campaign
 from campaigns.checks.manual_consistency import MANUAL
 from campaigns.errors import CampaignError, LabError, NoAnswerError, Problem, called
 from campaigns.lab.lab_file import FileLabConfig
+from campaigns.lab.lab_rules import LabStationConfig
 from campaigns.lab.laboratory import (
     CustomLabConfig,
     EpicsLabConfig,
@@ -23,6 +25,7 @@ from campaigns.user_code.dotted_paths import Use
 from campaigns.user_code.loading import is_job_instrument, load_object
 from campaigns.user_code.module_files import opened
 from campaigns.values import Candidate, Scalar
+from instruments.construction_guard import nothing_moves
 from instruments.devices.driver_process import DriverProcess
 from instruments.devices.epics_signal import use_control_layer
 from instruments.devices.process_instrument import ProcessInstrument
@@ -157,8 +160,10 @@ def build_instrument(name: str, config: StationConfig, lab: Lab, records: JobRec
         NoAnswerError: it does not answer.
         LabError: the laboratory has none.
     """
+    guarded = isinstance(config, LabStationConfig)
     try:
-        return _built(name, config, lab, records)
+        with nothing_moves() if guarded else nullcontext():
+            return _built(name, config, lab, records)
     except Exception as error:
         cause = error.__cause__ if isinstance(error, CampaignError) and error.__cause__ is not None else error
         if not is_silence(cause):

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from campaigns.campaign import Campaign
-from campaigns.errors import CampaignError
+from campaigns.errors import CampaignError, InterlockError
+from campaigns.lab.lab_rules import LabStationConfig
 from campaigns.lab.laboratory import StationConfig
 from campaigns.values import Candidate, Measurement, Scalar
 from instruments.job_instrument import JobInstrument
@@ -49,6 +50,17 @@ def test_a_device_of_ones_own_stands_at_its_station_on_the_clock_of_the_lab(lab:
     bench = build_instrument("bench", config, lab, JobRecords(tmp_path))
     assert (type(bench).__name__, bench.name) == ("Bench", "bench")
     assert bench.clock.now() == lab.clock.now()
+
+
+def test_a_device_under_a_lab_file_that_moves_while_it_is_made_is_refused(lab: Lab, tmp_path: Path) -> None:
+    data = {
+        "kind": "device",
+        "device": "tests.loop.odd_labs:Eager",
+        "setpoints": {"x": {"unit": "mm", "limits": [0, 9]}},
+    }
+    config = LabStationConfig.model_validate(data)
+    with pytest.raises(InterlockError, match="is set while the laboratory is built"):
+        build_instrument("stage", config, lab, JobRecords(tmp_path))
 
 
 def test_what_is_no_instrument_is_refused_where_it_would_stand(lab: Lab, tmp_path: Path) -> None:

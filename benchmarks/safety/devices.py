@@ -1,11 +1,6 @@
-"""Random laboratories, recipes, faults and operators against devices that record every setpoint.
+"""Commands to the devices of random laboratories: from jobs, plans, drivers that override what they can, and directly.
 
-    python -m benchmarks.safety
-
-Each laboratory is a random lab file: limits, rates, interlocks, forbidden combinations, safe states. Commands come from
-jobs, from plans, from drivers that override what they can, and directly; time passes, readings change or become
-unreadable, emergency stops are made and cleared meanwhile. Whether a setpoint that has arrived was allowed is judged by
-an account of its own, kept from what was drawn, and not from the lab file's text.
+Time passes, readings change or become unreadable, and emergency stops are made and cleared meanwhile.
 """
 
 from __future__ import annotations
@@ -13,18 +8,16 @@ from __future__ import annotations
 import math
 import random
 import tempfile
-import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from bluesky import plan_stubs as bps
 from ophyd import Component, Device, Signal
-from rich.console import Console
 
+from benchmarks.safety.account import Account
+from benchmarks.safety.drawing import Drawing
 from campaigns.errors import LabError
 from campaigns.lab.lab_rules import LabFileConfig
 from instruments.clock import WallClock
@@ -40,101 +33,11 @@ from instruments.job_memory import JobMemory
 from instruments.limits import Limits
 from instruments.plan_runner import Plan
 from instruments.safety_monitor import SafetyMonitor, WatchedLab
-from instruments.station_guard import RAMP_STEP, StationGuard
+from instruments.station_guard import StationGuard
 from loop.execution.laboratory.lab_safety import station_rules
 
-_UNITS = (("degC", "K", 273.15, 1.0), ("mm", "cm", 0.0, 0.1), ("L/min", "mL/min", 0.0, 1000.0))
-"""Units of settings and readings, others in which a lab file may state them, and how one becomes the other."""
-_SIGNS = ("<", "<=", ">", ">=")
-
-
-@dataclass(frozen=True)
-class Part:
-    """A setting with its hard limits and its safe value, in its unit, and its highest rate per second, if any."""
-
-    station: str
-    name: str
-    unit: int
-    low: float
-    high: float
-    safe: float
-    rate: float | None = None
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A comparison of what is named with a number, in the unit of that."""
-
-    name: str
-    sign: str
-    number: float
-
-    def holds(self, values: Mapping[str, float | None]) -> bool | None:
-        """Return whether it holds; None where that cannot be told."""
-        got = values.get(self.name)
-        if got is None or math.isnan(got):
-            return None
-        return {"<": got < self.number, "<=": got <= self.number, ">": got > self.number, ">=": got >= self.number}[
-            self.sign
-        ]
-
-
-@dataclass
-class Account:
-    """What was drawn, what has been set since, and what was wrong with it."""
-
-    parts: dict[str, Part] = field(default_factory=dict)
-    required: dict[str, list[Rule]] = field(default_factory=dict)
-    forbidden: list[tuple[Rule, Rule]] = field(default_factory=list)
-    readings: dict[str, float | None] = field(default_factory=dict)
-    now: dict[str, float] = field(default_factory=dict)
-    moved: dict[str, float] = field(default_factory=dict)
-    time: float = 0.0
-    stopped: bool = False
-    setpoints: int = 0
-    back: int = 0
-    wrong: list[str] = field(default_factory=list)
-
-    def arrived(self, name: str, value: Any) -> None:
-        """Judge a setpoint that has reached a device."""
-        self.setpoints += 1
-        part = self.parts[name]
-        if value != part.safe:
-            inside = isinstance(value, int | float) and part.low <= value <= part.high
-            if not (inside or self.comes_back(part, self.now[name], value)):
-                self.wrong.append(f"{name} = {value} outside of {part.low} to {part.high}")
-            elif (why := self.too_fast(part, name, value)) or (why := self.closed(part.station)):
-                self.wrong.append(f"{name} = {value}, {why}")
-            beside = {**self.now, name: value}
-            self.wrong += [
-                f"{name} = {value} beside {beside}: {pair}"
-                for pair in self.forbidden
-                if name in (pair[0].name, pair[1].name) and all(one.holds(beside) for one in pair)
-            ]
-        self.now[name], self.moved[name] = value, self.time
-
-    def comes_back(self, part: Part, before: float, value: float) -> bool:
-        """Return whether a part with a rate that was outside its limits comes nearer to them on its side."""
-        excess = max(before - part.high, part.low - before)
-        left = value - part.high if before > part.high else part.low - value
-        if part.rate is None or not 0.0 < left < excess:
-            return False
-        self.back += 1
-        return True
-
-    def too_fast(self, part: Part, name: str, value: float) -> str:
-        """Return why a setpoint comes too early after the last one, or too far from it; empty if it does not."""
-        if part.rate is None:
-            return ""
-        passed = min(self.time - self.moved.get(name, -math.inf), RAMP_STEP)
-        step = abs(value - self.now[name])
-        return f"{step} from the last one after {passed} s" if step > part.rate * passed * (1 + 1e-6) else ""
-
-    def closed(self, station: str) -> str:
-        """Return why nothing may move at a station now; empty if it may."""
-        if self.stopped:
-            return "in an emergency"
-        return "; ".join(f"against {one}" for one in self.required[station] if one.holds(self.readings) is not True)
+_PATIENCE = 60.0
+"""Wall time in seconds for which a reading's last value counts: longer than a laboratory is driven."""
 
 
 class Recorder(Quantity):
@@ -242,7 +145,9 @@ class RandomLab:
         self.stop = StopFile(folder / "lab.stop")
         self.file = LabFileConfig.model_validate(self._lab_file())
         self._instruments = {name: self._instrument(name, folder) for name in self.file.stations}
-        self._readings = {name: InterlockReading(name, self._reading(name), 0.0) for name in self.account.readings}
+        self._readings = {
+            name: InterlockReading(name, self._reading(name), _PATIENCE) for name in self.account.readings
+        }
         self._guarded: dict[str, GuardedInstrument] = {}
         for name, instrument in self._instruments.items():
             known = (self._readings, self.file.units, self.stop, self._values)
@@ -266,75 +171,17 @@ class RandomLab:
         with suppress(LabError, ConnectionError):
             self._draw.choices(ways, weights=(8, 4, 3, 3, 2, 0.6, 1))[0]()
         if self._draw.random() < 0.2:
+            for reading in self._readings.values():
+                reading.read()
             self.monitor.look()
+            self.account.troubled.clear()
+        self.account.note_trouble()
 
     def _lab_file(self) -> dict[str, Any]:
-        draw, stations = self._draw, {}
-        for i in range(draw.randint(1, 3)):
-            self.account.readings[f"r{i}"] = round(draw.uniform(-10, 10), 3)
-        units = {name: draw.randrange(len(_UNITS)) for name in self.account.readings}
-        for i in range(draw.randint(1, 2)):
-            station = f"s{i}"
-            limits, safe = {}, {}
-            for name in "abc":
-                part = self._part(station, name)
-                self.account.parts[f"{station}.{name}"] = part
-                self.account.now[f"{station}.{name}"] = 0.0
-                limits[name] = {"unit": _UNITS[part.unit][0], **self._bounds(part), **self._rate(part)}
-                safe[name] = part.safe
-            rules = [self._requirement(draw.choice(list(units))) for _ in range(draw.randint(0, 2))]
-            self.account.required[station] = rules
-            texts = [self._text(one, units[one.name]) for one in rules]
-            joined = [" and ".join(texts)] if len(texts) == 2 and draw.random() < 0.5 else texts
-            stations[station] = self._station(i) | {"limits": limits, "safe": safe, "requires": joined}
-        names = list(self.account.parts)
-        for _ in range(draw.randint(0, 2)):
-            pair = [self._rule(name, -100, 100) for name in draw.sample(names, 2)]
-            self.account.forbidden.append((pair[0], pair[1]))
-        forbidden = [
-            " and ".join(self._text(one, self.account.parts[one.name].unit) for one in pair)
-            for pair in self.account.forbidden
-        ]
-        readings = {name: {"device": "m:r", "unit": _UNITS[unit][0]} for name, unit in units.items()}
+        drawing = Drawing(self._draw, self.account)
+        stations = {f"s{i}": self._station(i) | drawing.rules(f"s{i}", "abc") for i in range(self._draw.randint(1, 2))}
+        readings, forbidden = drawing.readings({"device": "m:r"}), drawing.forbidden()
         return {"lab": {"kind": "real"}, "stations": stations, "readings": readings, "forbidden": forbidden}
-
-    def _part(self, station: str, name: str) -> Part:
-        low = round(self._draw.uniform(-100, 50), 3)
-        high = round(low + self._draw.uniform(1, 100), 3)
-        safe = round(self._draw.uniform(low, high), 3)
-        rate = round(self._draw.uniform(2, 60), 3) if self._draw.random() < 0.4 else None
-        return Part(station, name, self._draw.randrange(len(_UNITS)), low, high, min(max(safe, low), high), rate)
-
-    def _rate(self, part: Part) -> dict[str, Any]:
-        """Return the highest rate per second or per minute, of those that have one."""
-        unit = _UNITS[part.unit][0].replace("degC", "K")
-        if part.rate is None:
-            return {}
-        return {"rate": f"{part.rate!r} {unit}/s" if self._draw.random() < 0.5 else f"{part.rate * 60!r} {unit}/min"}
-
-    def _bounds(self, part: Part) -> dict[str, Any]:
-        """Return limits in the unit, or in another one."""
-        if self._draw.random() < 0.5:
-            return {"low": part.low, "high": part.high}
-        return {"low": self._quantity(part.low, part.unit), "high": self._quantity(part.high, part.unit)}
-
-    def _quantity(self, number: float, unit: int) -> str:
-        own, other, zero, slope = _UNITS[unit]
-        if self._draw.random() < 0.5:
-            return f"{number!r} {own}"
-        return f"{round(number * slope + zero, 6)!r} {other}"
-
-    def _rule(self, name: str, low: float, high: float) -> Rule:
-        return Rule(name, self._draw.choice(_SIGNS), round(self._draw.uniform(low, high), 3))
-
-    def _requirement(self, name: str) -> Rule:
-        """Return a comparison that holds at first, and often later."""
-        sign, off = self._draw.choice(_SIGNS), self._draw.uniform(0.1, 15.0)
-        found = self.account.readings[name] or 0.0
-        return Rule(name, sign, round(found + (off if "<" in sign else -off), 3))
-
-    def _text(self, rule: Rule, unit: int) -> str:
-        return f"{rule.name} {rule.sign} {self._quantity(rule.number, unit)}"
 
     def _station(self, number: int) -> dict[str, Any]:
         if number == 0:
@@ -460,29 +307,3 @@ def drive(seed: int, commands: int) -> Account:
         finally:
             lab.close()
     return lab.account
-
-
-def main(
-    commands: Annotated[int, typer.Option(min=1, help="Commands in all.")] = 1_000_000,
-    each: Annotated[int, typer.Option(min=1, help="Commands to one laboratory.")] = 500,
-    seed: Annotated[int, typer.Option(help="Of the first laboratory.")] = 0,
-) -> None:
-    """Drive random laboratories, and print what arrived and what should not have."""
-    console, began = Console(), time.monotonic()
-    setpoints, wrong = 0, []
-    for number in range(math.ceil(commands / each)):
-        account = drive(seed + number, each)
-        setpoints += account.setpoints
-        wrong += [f"laboratory {seed + number}: {one}" for one in account.wrong]
-    console.print(
-        f"{commands} commands to {math.ceil(commands / each)} laboratories in {time.monotonic() - began:.0f} s: "
-        f"{setpoints} setpoints arrived, {len(wrong)} of them outside of limits, too fast, against an interlock, in "
-        "an emergency or forbidden beside others"
-    )
-    for one in wrong[:20]:
-        console.print(one)
-    raise typer.Exit(1 if wrong else 0)
-
-
-if __name__ == "__main__":
-    typer.run(main)
