@@ -278,6 +278,76 @@ def test_the_instrument_is_asked_what_became_of_a_job_that_failed(
     assert (result.ok, result.fate) == (False, fate)
 
 
+def unheard(crew: Crew[VirtualLab], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the oven end its jobs without saying so."""
+    monkeypatch.setattr(crew.lab.instrument("oven"), "_settle", lambda *_: None)
+
+
+def silent(crew: Crew[VirtualLab], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the oven answer nothing when it is read."""
+
+    def read() -> Any:
+        raise TimeoutError("no answer")
+
+    monkeypatch.setattr(crew.lab.instrument("oven"), "read", read)
+
+
+def silent_for_long(crew: Crew[VirtualLab], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the oven answer nothing when it is read until the job's time is over."""
+    clock = crew.lab.clock
+
+    def read() -> Any:
+        over = threading.Event()
+
+        def come_back() -> None:
+            clock.enter()
+            over.set()
+
+        clock.call_later(job("oven").timeout, come_back)
+        clock.leave()
+        assert over.wait(20.0)
+        raise TimeoutError("no answer")
+
+    monkeypatch.setattr(crew.lab.instrument("oven"), "read", read)
+
+
+def silent_and_failed(crew: Crew[VirtualLab], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the oven answer only when the job's time is over, and say then that it is at fault."""
+    unheard(crew, monkeypatch)
+    monkeypatch.setattr(crew.lab.instrument("oven"), "has_finished", lambda _: _fail(crew))
+
+
+def _fail(crew: Crew[VirtualLab]) -> bool:
+    crew.lab.instrument("oven").state.put("fault")
+    return True
+
+
+@pytest.mark.parametrize(
+    ("meets", "adopt", "fate"),
+    [
+        (unheard, False, Fate.UNDER_WAY),
+        (unheard, True, Fate.OVER),
+        (silent, False, Fate.OVER),
+        (silent_for_long, False, Fate.UNDER_WAY),
+        (silent_and_failed, False, Fate.OVER),
+    ],
+)
+def test_what_has_ended_unseen_when_its_time_was_over_is_collected_later_and_once(
+    crew_of: Callable[..., Crew[VirtualLab]],
+    monkeypatch: pytest.MonkeyPatch,
+    meets: Callable[[Crew[VirtualLab], pytest.MonkeyPatch], None],
+    adopt: bool,  # noqa: FBT001
+    fate: Fate,
+) -> None:
+    monkeypatch.setattr("instruments.patience._PAUSE", 0.001)
+    crew = crew_of()
+    if adopt:
+        crew.run(job("oven"))
+    meets(crew, monkeypatch)
+    (result,) = crew.run(job("oven", adopt=adopt))
+    assert (result.ok, result.fate) == (False, fate)
+
+
 @pytest.mark.slow
 def test_a_link_that_is_silent_as_a_job_begins_is_asked_again_by_its_token(
     crew_of: Callable[..., Crew[VirtualLab]], monkeypatch: pytest.MonkeyPatch
