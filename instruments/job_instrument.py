@@ -253,6 +253,11 @@ class JobInstrument(Device):
         """Return whether the instrument is at a job now."""
         return bool(self.token.get() == token and self.state.get() == "busy")
 
+    def is_unattended(self, token: str) -> bool:
+        """Return whether the instrument knows a job that its driver is not at, as that was started anew meanwhile."""
+        driven = self.token.get() == token or self.state.get() == "busy"
+        return self.answers_later and not driven and self.has_job(token)
+
     def with_defaults(self, recipe: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """Return a value for every setting, so that none is left over from an earlier job.
 

@@ -315,6 +315,8 @@ class Station:
                 return Fate.NEVER_BEGAN
             if self._instrument.has_finished(token):
                 return Fate.OVER
+            if self._instrument.is_unattended(token):
+                return Fate.UNDER_WAY
             return Fate.UNDER_WAY if self._instrument.is_at(token) else Fate.UNKNOWN
         except BaseException as error:  # noqa: BLE001  a driver may raise anything; nobody can tell, then
             return Fate.UNDER_WAY if is_silence(error) else Fate.UNKNOWN

@@ -158,7 +158,7 @@ class ProcessInstrument(JobInstrument):
             try:
                 self._driver.call("stop", success)
             except LineLostError as error:
-                self.message.put(str(error))
+                self._let_go(str(error))
 
     def halt(self, reason: str) -> None:
         """End the job under way; see ``JobInstrument.halt``."""
@@ -211,4 +211,10 @@ class ProcessInstrument(JobInstrument):
         """Let whoever waits for the job attach to it again, or give it up."""
         if self._waiting is not None:
             self._waiting[0].end(error)
+        self._let_go(str(error))
+
+    def _let_go(self, why: str) -> None:
+        """Take note that the next process is at no job, until it is told to attach to one."""
+        self.message.put(why)
+        self.token.put("")
         self.state.put("idle")

@@ -336,7 +336,7 @@ def test_what_has_ended_unseen_when_its_time_was_over_is_collected_later_and_onc
     crew_of: Callable[..., Crew[VirtualLab]],
     monkeypatch: pytest.MonkeyPatch,
     meets: Callable[[Crew[VirtualLab], pytest.MonkeyPatch], None],
-    adopt: bool,  # noqa: FBT001
+    adopt: bool,
     fate: Fate,
 ) -> None:
     monkeypatch.setattr("instruments.patience._PAUSE", 0.001)

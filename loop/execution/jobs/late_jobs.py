@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from campaigns.errors import UnknownJobError
 from instruments.clock import Clock
@@ -102,7 +103,7 @@ class LateJobs:
                 if self._waited.get(station) is not late:
                     return  # it is done, as somebody has said meanwhile
                 self._asked.add(station)
-            self._stations[station].ask(lambda instrument: _is_done(instrument, late.token), answered)
+            self._stations[station].ask(partial(_is_done, token=late.token, known=known), answered)
 
         if known:
             self._clock.call_later(pause, ask, station)
@@ -126,13 +127,15 @@ class LateJobs:
         return list({one.token: one for one in done}.values())  # its instrument and a person may both have said so
 
 
-def _is_done(instrument: JobInstrument, token: str) -> bool:
-    """Return whether a job is done.
+def _is_done(instrument: JobInstrument, token: str, *, known: bool) -> bool:
+    """Return whether a job is done, or, of one that was under way, left by its driver, so that it is attached to.
 
     Raises:
         UnknownJobError: the instrument is not at it either.
     """
     if instrument.has_job(token) and instrument.has_finished(token):
+        return True
+    if known and instrument.is_unattended(token):
         return True
     if not instrument.is_at(token):
         raise UnknownJobError(f"{instrument.name} does not know job {token}")

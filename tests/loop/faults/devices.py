@@ -114,7 +114,7 @@ class Oven(EpicsFurnace):
         self._odd, self._settled = False, 0
         super().__init__(prefix, name=name, **more)
         for signal in (self.phase, self.state, self.token):
-            signal._timeout = 0.3
+            signal._timeout = signal._connection_timeout = 0.3
         self.made.append(self)
 
     def start(self, token: str) -> None:
@@ -142,7 +142,7 @@ class Oven(EpicsFurnace):
 
 
 class Stage(PVPositioner):
-    """An axis and its gauge over EPICS, as ophyd has them: nothing of this project."""
+    """An axis and its gauge over EPICS, as ophyd has them, with shorter time-outs: nothing of this project."""
 
     setpoint = Component(EpicsSignal, "val")
     readback = Component(EpicsSignalRO, "rbv")
@@ -153,6 +153,8 @@ class Stage(PVPositioner):
     def __init__(self, prefix: str, *, name: str, fault: str = "", **more: Any) -> None:
         self._moves, self._fault, self._read = 0, fault, False
         super().__init__(prefix, name=name, **more)
+        for signal in (self.readback, self.done, self.gauge):
+            signal._timeout = signal._connection_timeout = 0.3
 
     @property
     def fault(self) -> str:

@@ -32,6 +32,7 @@ class Kind:
         signal: what is read, ``slope`` times the setting in ``read_in``.
         instrument: its name in the journal.
         served: whether it is behind a server.
+        bound: whether its devices know no jobs.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Kind:
     constants: Mapping[str, str] = field(default_factory=dict)
     more: Mapping[str, Any] = field(default_factory=dict)
     served: bool = False
+    bound: bool = False
 
 
 _PRESS = Kind(
@@ -92,6 +94,7 @@ KINDS = (
             "units": {"gauge": "mm"},
         },
         served=True,
+        bound=True,
     ),
     Kind(
         name="manual",
@@ -126,12 +129,12 @@ class Bound:
 AT_ONCE = Bound("at once", 0.0)
 SILENCE = Bound("as long as it lasts", 0.0, frozenset({"pause"}))
 PAUSE = Bound("a minute, before the second attempt", 0.0, frozenset({"pause"}))
-LIMIT = 2.0
-"""Time limit of the step in seconds where it decides; else it is far away."""
+LIMIT = 600.0
+"""Time limit of the step in seconds of lab time, which the tests skip where it decides."""
 TIME_LIMIT = Bound("the step's time limit", LIMIT)
 TWICE = Bound("twice the step's time limit", 2 * LIMIT, frozenset({"late"}))
-ANALYSIS_LIMIT = 5.0
-"""Time limit of the analysis in seconds where it decides."""
+ANALYSIS_LIMIT = 300.0
+"""Time limit of the analysis in seconds, which the test skips."""
 ITS_LIMIT = Bound("`analysis_timeout`", ANALYSIS_LIMIT)
 
 VALUE = "its measurement"
@@ -164,15 +167,8 @@ class Outcome:
     remark: str = ""
 
 
-@dataclass(frozen=True)
-class SameAs:
-    """What comes to the same as at another kind of station, as nothing of this one takes part, and is tested there."""
-
-    kind: str
-
-
-Cell = Outcome | SameAs | str
-"""What a fault costs, where that is tested, or why it cannot happen."""
+Cell = Outcome | str
+"""What a fault costs, or why it cannot happen."""
 
 
 @dataclass(frozen=True)
@@ -201,8 +197,7 @@ class Fault:
 
     def at(self, kind: str) -> Outcome | str:
         """Return what it costs at a kind of station, or why it cannot happen there."""
-        cell = self.cells[kind]
-        return self.at(cell.kind) if isinstance(cell, SameAs) else cell
+        return self.cells[kind]
 
 
 _DONE = Outcome()
@@ -212,9 +207,7 @@ _GONE = replace(_LOST, device="begin", within=TWICE, ends="no usable station lef
 _ANALYSIS = Outcome(TrialState.QUARANTINED, Cause.ANALYSIS, learnt=NOTHING)
 _CRACKED = Outcome(TrialState.FAILED, Cause.SAMPLE, "the pellet is cracked", learnt=FAILURE)
 _NAN = Outcome(TrialState.QUARANTINED, Cause.DATA, "not finite", learnt=NOTHING)
-_AS_SOFT = SameAs("soft")
 _ALL = ("soft", "process", "epics", "plain", "manual")
-_SHORT = {"timeout": f"{LIMIT} s"}
 
 
 def _everywhere(outcome: Outcome, **others: Cell) -> dict[str, Cell]:
@@ -255,6 +248,17 @@ FAULTS = (
         action="fall_silent",
     ),
     Fault(
+        "mute",
+        "The instrument does not answer until the step's time limit is over, and does again",
+        _everywhere(
+            replace(_DONE, within=TWICE),
+            soft="its driver is called in the controller, and has no link of its own",
+            plain=replace(_LOST, reason="did not end within", device="stopped", within=TIME_LIMIT),
+            manual="is an answer that comes late, see below",
+        ),
+        action="stay_silent",
+    ),
+    Fault(
         "gone",
         "The instrument's server is gone for good",
         _everywhere(
@@ -262,10 +266,9 @@ FAULTS = (
             soft=_NO_SERVER,
             process=_NO_SERVER,
             epics=replace(_GONE, reason="does not answer|Failed to connect"),
-            plain=_GONE,
+            plain=replace(_GONE, reason="did not end within"),
             manual=_NO_SERVER,
         ),
-        step=_SHORT,
         action="disappear",
     ),
     Fault(
@@ -296,8 +299,7 @@ FAULTS = (
             manual=_NO_DRIVER,
         ),
         driver="callback",
-        action="let_be_late",
-        step=_SHORT,
+        action="break_down",
     ),
     Fault(
         "busy",
@@ -318,10 +320,8 @@ FAULTS = (
         "The job takes longer than the step's time limit, and ends then",
         _everywhere(
             replace(_DONE, within=TWICE),
-            process=_AS_SOFT,
-            plain=replace(_LOST, device="stopped", within=TIME_LIMIT),
+            plain=replace(_LOST, reason="did not end within", device="stopped", within=TIME_LIMIT),
         ),
-        step=_SHORT,
         action="let_be_late",
     ),
     Fault(
@@ -329,19 +329,15 @@ FAULTS = (
         "The analysis never ends",
         _everywhere(
             replace(_ANALYSIS, reason="it took longer than", within=ITS_LIMIT),
-            process=_AS_SOFT,
-            epics=_AS_SOFT,
-            manual=_AS_SOFT,
         ),
         step={"analysis": "tests.loop.faults.analyses:hanging", "analysis_timeout": f"{ANALYSIS_LIMIT} s"},
+        action="lose_patience",
         held=False,
     ),
     Fault(
         "analysis_exits",
         "The analysis calls `sys.exit`",
-        _everywhere(
-            replace(_ANALYSIS, reason="SystemExit: no licence"), process=_AS_SOFT, epics=_AS_SOFT, manual=_AS_SOFT
-        ),
+        _everywhere(replace(_ANALYSIS, reason="SystemExit: no licence")),
         step={"analysis": "tests.loop.faults.analyses:exiting"},
         held=False,
     ),
@@ -362,7 +358,6 @@ FAULTS = (
         "The system's clock jumps by three days",
         _everywhere(
             _DONE,
-            process=_AS_SOFT,
             plain=replace(
                 _DONE,
                 remark="a run that is started after that quarantines what is read, until the server's clock agrees",
@@ -373,7 +368,7 @@ FAULTS = (
     Fault(
         "ctrl_c",
         "Ctrl-C",
-        _everywhere(_DONE, process=_AS_SOFT),
+        _everywhere(_DONE),
         action="interrupt",
     ),
     Fault(
@@ -397,7 +392,7 @@ FAULTS = (
     Fault(
         "nan",
         "The instrument reads no number",
-        _everywhere(_NAN, process=_AS_SOFT, manual="is told at once, and asked again"),
+        _everywhere(_NAN, manual="is told at once, and asked again"),
         driver="nan",
         held=False,
     ),
@@ -409,10 +404,9 @@ _INTRODUCTION = """\
 
 What becomes of a trial when something goes wrong under it, at each kind of station. This page is made from the
 definitions that the tests hold (`python -m tests.loop.faults.matrix`): a cell is a campaign of two trials on the clock
-on the wall, against real servers and processes, which are killed, stopped and started again; where nothing of the
-station takes part, one kind is tested for all. The fault meets the first trial. The second one is always completed, an
-instrument never begins a job twice, and what the models learn is what was really made. What people do about an
-uncertain trial: [operators](operators.md).
+on the wall, against real servers and processes, which are killed, stopped and started again. The fault meets the first
+trial. The second one is always completed, an instrument never begins a job twice, and what the models learn is what was
+really made. What people do about an uncertain trial: [operators](operators.md).
 """
 _WORDS = """\
 - *uncertain*: nobody knows what the sample has seen; it is not repeated, and waits for a person's decision.
