@@ -41,7 +41,7 @@ from loop.storage.artefacts import HISTORY
 from loop.storage.external_measurements import Measurements, news, read_history
 from loop.storage.integrity.begun_jobs import BegunJobs
 from loop.storage.integrity.witnesses import beyond_text, lab_folder
-from loop.storage.lab_files.lab_lock import LabLock, shared_folder
+from loop.storage.lab_files.lab_lock import LabLock, has_lab_process, holder, shared_folder
 from loop.storage.lab_files.stop_files import STOP_FILE, stop_file_of
 from loop.storage.pool_snapshot import SnapshotMaker, keeping_snapshots
 from loop.storage.prior_campaigns import keep_sources, of_pool, read_sources
@@ -114,23 +114,38 @@ def conduct(parts: CampaignResources, options: RunOptions, on_event: Callable[[E
 
 
 def is_shared(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], None]) -> bool:
-    """Return whether a lab process owns the instruments, to which the session attaches; one that was killed may return.
+    """Return whether a lab process owns the instruments, to which the session attaches; it is waited for.
 
     Raises:
-        LabError: it has not, and nobody has said that it has ended: its campaigns may still be at the instruments.
+        LabError: one that was killed has not returned, and nobody has said that it has ended: its campaigns may still
+            be at the instruments; or one that runs cannot be reached.
     """
     if campaign.rules is None or campaign.rules.is_simulated:
         return False
-    file, ends = campaign.rules.path, time.monotonic() + _LAB_PROCESS
-    if was_left(file):
-        on_event(Warned(f"the lab process of {file} has gone without an end, and is waited for: {_SERVE} {file}'"))
-    while was_left(file):
+    file, ends, told = campaign.rules.path, time.monotonic() + _LAB_PROCESS, ""
+    while not is_served(file) and (awaited := _awaited(file)):
+        warning, why = awaited
+        if told != warning:
+            on_event(Warned(warning))
+            told = warning
         if time.monotonic() > ends or options.abort.is_set() or options.stop.wait(_LOOK):
-            raise LabError(
-                f"the lab process of {file} has gone without an end: start it again by {_SERVE} {file}', or say that "
-                f"it has ended: 'athanor lab stop {file}', after which campaigns may drive the instruments"
-            )
+            raise LabError(why)
     return is_served(file)
+
+
+def _awaited(file: Path) -> tuple[str, str] | None:
+    """Return a warning that a lab process is waited for, and an error where that is in vain; None if there is none."""
+    if has_lab_process(file):
+        doing = f"the lab process of {file} runs, and cannot be reached"
+        return f"{doing} yet: it is waited for", f"{doing}: look at {holder(file)}; if it hangs, start it again"
+    if was_left(file):
+        doing, again = f"the lab process of {file} has gone without an end", f"{_SERVE} {file}'"
+        end = f"'athanor lab stop {file}', after which campaigns may drive the instruments"
+        return (
+            f"{doing}, and is waited for: {again}",
+            f"{doing}: start it again by {again}, or say that it has ended: {end}",
+        )
+    return None
 
 
 def _begun_jobs(campaign: Campaign, store: Store) -> BegunJobs | None:

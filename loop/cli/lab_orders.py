@@ -17,7 +17,7 @@ from loop.core.formatting import date_time, duration
 from loop.core.station_modes import held_stations
 from loop.execution.shared_lab.messages import Greeting, Purpose, SharedLabStatus
 from loop.execution.shared_lab.socket_file import connected, line_of, note_end, was_left
-from loop.storage.lab_files.lab_lock import holder, is_driven
+from loop.storage.lab_files.lab_lock import has_lab_process, holder, is_driven
 from loop.storage.lab_files.station_ledger import StationLedger, stations_file
 from loop.terminal.console import Rows
 
@@ -74,7 +74,7 @@ def stop_lab(file: Path) -> Iterator[str]:
         CampaignError: there is no such file.
         LabError: nobody serves it.
     """
-    if was_left(file):
+    if was_left(file) and not has_lab_process(file):
         note_end(file)
         yield f"the lab process of {file}, which had gone without an end, counts as ended"
         return
@@ -107,6 +107,8 @@ def _answer(line: Connection, purpose: Purpose) -> Any:
 
 
 def _nobody(file: Path) -> str:
+    if has_lab_process(file):
+        return f"{holder(file)} cannot be reached just now; ask again in a second, and start it again if it hangs"
     if is_driven(file):
         return f"there is no lab process: {holder(file)} drives the instruments of {file}"
     return f"there is no lab process, and nobody drives the instruments of {file}; 'athanor lab run {file}' starts one"

@@ -28,13 +28,11 @@ from loop.execution.shared_lab.lab_service import LabService
 from loop.execution.shared_lab.messages import fingerprint
 from loop.execution.shared_lab.reservations import Reservations
 from loop.execution.shared_lab.shared_station import SharedStation, StationContext
-from loop.execution.shared_lab.socket_file import listening, note_end
-from loop.storage.lab_files.lab_lock import LabLock, shared_folder
+from loop.execution.shared_lab.socket_file import Listener, note_end
+from loop.storage.lab_files.lab_lock import LAB_PROCESS, LabLock, shared_folder
 
 _LOOK = 0.05
 """Wall time in seconds between two looks at what changes by itself; it decides about nothing."""
-LAB_PROCESS = "the lab process"
-"""Who drives the instruments of a lab file then."""
 
 
 class FiledUnsafeStations:
@@ -94,8 +92,7 @@ def run_lab(file: Path, tell: Callable[[str], None], stop: threading.Event, abor
             raise LabError("the laboratory's clock skips waiting, which campaigns cannot share; run them one by one")
         floor = SharedFloor(rules, lab, tell, owned)
         service = floor.service
-        server = owned.enter_context(closing(listening(file)))
-        threading.Thread(target=service.accept, args=(server,), name="accept", daemon=True).start()
+        listener = owned.enter_context(closing(Listener(file, service.accept)))
         tell(f"{file}: campaigns may attach now")
         while not abort.is_set() and not (service.is_closed and not service.jobs):
             if stop.is_set() and not service.is_closed:
@@ -103,6 +100,8 @@ def run_lab(file: Path, tell: Callable[[str], None], stop: threading.Event, abor
                 tell(f"no new job begins; {', '.join(service.jobs) or 'no station'} under way")
             floor.admit()
             service.look()
+            if text := listener.look():
+                tell(text)
             time.sleep(_LOOK)
         note_end(file)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -19,25 +20,78 @@ _LONGEST = 100
 
 
 def listening(lab_file: Path) -> socket.socket:
-    """Return a socket on which others can reach this process; what another process has left is removed.
+    """Return a socket on which others can reach this process, in place of what another process has left.
 
     Raises:
         LabError: there can be none.
     """
     file = shared_folder(lab_file) / _NAME
+    made = file.with_suffix(".new")
     found = socket.socket(socket.AF_UNIX)
     mask = os.umask(0o177)  # nobody but the user may write to it, as connecting needs
     try:
-        file.unlink(missing_ok=True)
-        with _short(file) as name:
+        made.unlink(missing_ok=True)
+        with _short(made) as name:
             found.bind(name)
         found.listen()
+        made.replace(file)  # so that a run never sees none where the last lab process has left one
     except OSError as error:
         found.close()
         raise LabError(f"{file} cannot be made, on which campaigns attach: {error.strerror}") from error
     finally:
         os.umask(mask)
     return found
+
+
+class Listener:
+    """Takes lines of campaigns, also after somebody has removed the socket's file.
+
+    Args:
+        lab_file: whose lab process listens.
+        accept: takes lines from a socket until that is closed, in a thread of its own.
+
+    Raises:
+        LabError: there can be no socket.
+    """
+
+    def __init__(self, lab_file: Path, accept: Callable[[socket.socket], None]) -> None:
+        self._lab_file, self._accept, self._told = lab_file, accept, ""
+        self._open()
+
+    def look(self) -> str:
+        """Make the socket's file again where it is not this process's any more; return what to tell people of that."""
+        if self._inode() == self._made:
+            return ""
+        before = self._socket
+        try:
+            shared_folder(self._lab_file).mkdir(exist_ok=True)
+            self._open()
+        except (LabError, OSError) as error:
+            told, self._told = self._told, str(error)
+            return "" if told == self._told else self._told
+        _end(before)
+        self._told = ""
+        return f"{shared_folder(self._lab_file) / _NAME} was removed, and is made again: campaigns may attach"
+
+    def close(self) -> None:
+        """Take no more lines."""
+        _end(self._socket)
+
+    def _open(self) -> None:
+        self._socket = listening(self._lab_file)
+        self._made = self._inode()
+        threading.Thread(target=self._accept, args=(self._socket,), name="accept", daemon=True).start()
+
+    def _inode(self) -> int | None:
+        with suppress(OSError):
+            return (shared_folder(self._lab_file) / _NAME).stat().st_ino
+        return None
+
+
+def _end(listening: socket.socket) -> None:
+    with suppress(OSError):
+        listening.shutdown(socket.SHUT_RDWR)  # wakes who accepts
+    listening.close()
 
 
 def connected(lab_file: Path) -> socket.socket:

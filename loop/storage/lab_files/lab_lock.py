@@ -15,7 +15,11 @@ from typing import Any, Self
 from campaigns.errors import LabError, LabInUseError
 from loop.core.formatting import date_time
 
+LAB_PROCESS = "the lab process"
+"""Who drives the instruments of a lab file that several campaigns share."""
 _HOLDER = "holder.json"
+_TRIES, _PAUSE = 10, 0.02
+"""How often a lock is tried for, and the wall time in seconds between: who asks whether it is held holds it so long."""
 
 
 def shared_folder(lab_file: Path) -> Path:
@@ -49,7 +53,7 @@ class LabLock:
             raise LabError(f"{lab_file} cannot be locked: {error.filename}: {error.strerror}") from error
         try:
             for one in self._held:
-                fcntl.flock(one, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(one)
         except BlockingIOError as error:
             self.close()
             advice = (
@@ -78,15 +82,39 @@ class LabLock:
         self._held = []
 
 
+def _lock(inode: int) -> None:
+    """Lock an inode.
+
+    Raises:
+        BlockingIOError: another process has locked it.
+    """
+    for _ in range(_TRIES - 1):
+        with suppress(BlockingIOError):
+            fcntl.flock(inode, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(_PAUSE)
+    fcntl.flock(inode, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def has_lab_process(lab_file: Path) -> bool:
+    """Return whether the instruments of a lab file are a lab process's, though it may not be reached just now."""
+    return is_driven(lab_file) and _holder(lab_file).get("who") == LAB_PROCESS
+
+
 def holder(lab_file: Path) -> str:
     """Return who has locked a lab file, as it has said; it is asked of a file that is locked."""
-    about: dict[str, Any] = {}
-    with suppress(OSError, ValueError):
-        about = json.loads((shared_folder(lab_file) / _HOLDER).read_text(encoding="utf-8"))
+    about = _holder(lab_file)
     if not about:
         return "another process"
     since = date_time(about["since"])
     return f"{about['who']} (process {about['pid']} of {about['user']} on {about['host']}, since {since})"
+
+
+def _holder(lab_file: Path) -> dict[str, Any]:
+    about: dict[str, Any] = {}
+    with suppress(OSError, ValueError):
+        about = json.loads((shared_folder(lab_file) / _HOLDER).read_text(encoding="utf-8"))
+    return about
 
 
 def is_driven(lab_file: Path) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
@@ -13,12 +15,13 @@ from campaigns.errors import LabError
 from campaigns.load import load_campaign
 from campaigns.values import TrialState
 from loop.cli.lab_orders import lab_rows, stop_lab
+from loop.core.events import Event
 from loop.execution.options import RunOptions
-from loop.execution.shared_lab.socket_file import listening, was_left
+from loop.execution.shared_lab.socket_file import is_served, listening, was_left
 from loop.run import is_shared
-from loop.storage.lab_files.lab_lock import shared_folder
+from loop.storage.lab_files.lab_lock import LAB_PROCESS, LabLock, shared_folder
 from tests.forks import Program
-from tests.shared_labs import SharedLab, until, write_shared_lab
+from tests.shared_labs import SharedLab, served, until, write_shared_lab
 
 pytestmark = pytest.mark.slow
 
@@ -104,24 +107,44 @@ def test_a_lab_process_that_is_killed_is_waited_for_and_its_jobs_are_found_again
 def test_a_run_waits_for_a_lab_process_that_was_killed_and_goes_by_itself_once_that_counts_as_ended(
     shared: SharedLab,
 ) -> None:
-    file = shared.folder / "lab.yaml"
+    file, glass = shared.folder / "lab.yaml", load_campaign(shared.folder / "glass.yaml")
     shared_folder(file).mkdir()
     listening(file).close()  # as one that is killed leaves it
-    run = shared.start("run", "glass.yaml", "--max-trials", "1")
-    until((shared.folder / "glass.db").exists)
-    lab = shared.open()
-    output, code = run.end()
-    assert (code, len(shared.begun)) == (0, 1), output
-    assert "has gone without an end, and is waited for: 'athanor lab run" in output
-    lab.send_signal(signal.SIGINT)
-    assert lab.end()[1] == 0
+    told, found = list[Event](), list[bool]()
+    run = threading.Thread(target=lambda: found.append(is_shared(glass, RunOptions("", ""), told.append)))
+    run.start()
+    until(lambda: told)
+    with served(shared.folder):
+        run.join()
+    assert found == [True]
+    assert "has gone without an end, and is waited for: 'athanor lab run" in str(told[0])
     assert not was_left(file)
 
     listening(file).close()
     with pytest.raises(LabError, match=r"gone without an end: start it again .* 'athanor lab stop"):
-        is_shared(load_campaign(shared.folder / "glass.yaml"), RunOptions("", "", stop=stopped()), lambda _: None)
+        is_shared(glass, RunOptions("", "", stop=stopped()), lambda _: None)
     assert list(stop_lab(file)) == [f"the lab process of {file}, which had gone without an end, counts as ended"]
-    assert not is_shared(load_campaign(shared.folder / "glass.yaml"), RunOptions("", ""), lambda _: None)
+    assert not is_shared(glass, RunOptions("", ""), lambda _: None)
+
+
+def test_a_lab_process_that_cannot_be_reached_yet_is_waited_for_and_not_driven_beside(shared: SharedLab) -> None:
+    file, glass = shared.folder / "lab.yaml", load_campaign(shared.folder / "glass.yaml")
+    told: list[Event] = []
+    with (
+        LabLock(file, LAB_PROCESS),
+        pytest.raises(LabError, match=r"cannot be reached: look at the lab process \(proc"),
+    ):
+        is_shared(glass, RunOptions("", "", stop=stopped()), told.append)
+    assert "runs, and cannot be reached yet: it is waited for" in str(told[0])
+
+
+def test_a_socket_file_that_was_removed_is_made_again(shared: SharedLab) -> None:
+    file = shared.folder / "lab.yaml"
+    with served(shared.folder):
+        for remove in ((shared_folder(file) / "lab.sock").unlink, lambda: shutil.rmtree(shared_folder(file))):
+            remove()
+            until(lambda: is_served(file))
+            assert dict(lab_rows(file))["lab process"] == str(os.getpid())
 
 
 def stopped() -> threading.Event:

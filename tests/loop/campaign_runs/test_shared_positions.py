@@ -51,8 +51,7 @@ def test_a_job_waits_for_a_position_until_another_campaigns_sample_was_taken_awa
     found: list[TrialRecord] = []
     waiting = threading.Thread(target=lambda: found.extend(run(lab, "blue")))
     waiting.start()
-    until(lambda: waits(lab, "blue"))
-    assert waits(lab, "blue") == "tray is full: sample 0 of campaign red"
+    until(lambda: waits(lab, "blue") == "tray is full: sample 0 of campaign red")
     monkeypatch.chdir(lab)
     assert list(move_sample(["0", "shelf", "red.yaml"], None, "it is cold"))
     waiting.join(60)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from campaigns.errors import LabError, LabInUseError
+from loop.storage.lab_files import lab_lock
 from loop.storage.lab_files.lab_lock import LabLock, is_driven
 
 
@@ -59,3 +63,13 @@ def test_a_disk_that_cannot_be_written_is_told_and_nobody_holds_the_lock(
         with pytest.raises(LabError, match=r"holder.json cannot be written: Read-only file system; nothing was moved"):
             LabLock(lab_file, "the first")
     assert not is_driven(lab_file)
+
+
+def test_who_asks_whether_a_lab_file_is_driven_keeps_nobody_from_driving(
+    lab_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking = os.open(lab_file, os.O_RDONLY)
+    fcntl.flock(asking, fcntl.LOCK_SH)
+    later = SimpleNamespace(sleep=lambda _: os.close(asking), time=time.time)
+    monkeypatch.setattr(lab_lock, "time", later)
+    LabLock(lab_file, "a run").close()
