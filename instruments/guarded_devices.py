@@ -5,12 +5,19 @@ It is done to the object itself, so that no plan, no driver and no subclass sets
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import chain
 from typing import Any
+
+from ophyd import Device
+from ophyd.ophydobj import OphydObject
 
 from campaigns.errors import LimitError
 from campaigns.values import Scalar
-from instruments.construction_guard import WAYS
+from instruments.construction_guard import WAYS, acts, guard_twins
 from instruments.devices.bound_instrument import BoundInstrument
 from instruments.devices.setpoint import BoundSetpoint
 from instruments.guarded_plans import guarded_messages
@@ -20,6 +27,11 @@ from instruments.station_guard import StationGuard
 
 _SETPOINTS = ("setpoint", "user_setpoint")
 """Parts of ophyd's positioners by which these tell their devices where to go."""
+_READBACKS = ("readback", "user_readback")
+"""Those that show where the devices are."""
+
+_RESTING = ("stop", "unstage", "pause")
+"""Methods by which a device comes to rest, which nothing may keep it from."""
 
 Undo = Callable[[], None]
 
@@ -39,18 +51,22 @@ class GuardedInstrument:
         self.instrument, self.guard = instrument, guard
         self.parts = movable_parts(instrument, (*guard.rules.limits, *guard.rules.safe))
         self._undo: list[Undo] = []
+        self._admitted = threading.local()
         objects = {id(found): found for found in self.parts.values()}
         names = {key: tuple(part for part, found in self.parts.items() if id(found) == key) for key in objects}
         for key, found in objects.items():
             self._stand_before(found, names[key])
             for inner in _inner(found):
                 if id(inner) not in objects:
-                    self._stand_before(inner, names[key])
+                    self._stand_before(inner, names[key], next(iter(_parts(found, _READBACKS)), found))
+        known = {*objects, *(id(inner) for found in objects.values() for inner in _inner(found))}
         self._replace(instrument, "with_defaults", self._checked_defaults(instrument.with_defaults))
         self._replace(instrument, "check_ready", self._checked_ready(instrument.check_ready))
         self._replace(instrument, "set", self._checked_start(instrument.set))
         if isinstance(instrument, BoundInstrument):
             devices = instrument.binding.devices.values()
+            for part in chain.from_iterable(map(_all_parts, devices)):
+                self._stand_by(part, named=id(part) in known)
             self._undo.append(instrument.binding.runner.filtered(guarded_messages(guard, names, devices)))
 
     def release(self) -> None:
@@ -65,22 +81,73 @@ class GuardedInstrument:
 
     def _values(self, part: str, found: Any) -> Iterator[Scalar | None]:
         yield InterlockReading(part, found, 0.0).read()
-        for inner in _inner(found):
+        for inner in _parts(found, (*_READBACKS, *_SETPOINTS)):
             yield InterlockReading(part, inner, 0.0).read()
         if (sent := self.guard.sent.get(part)) is not None:
             yield sent
 
-    def _stand_before(self, found: Any, names: Sequence[str]) -> None:
+    def _stand_before(self, found: Any, names: Sequence[str], shown: Any = None) -> None:
+        """Let a part ask first.
+
+        Args:
+            found: what is set.
+            names: of the part.
+            shown: what shows where it is, if that is something else.
+        """
+        asking = partial(self._asking, names, found if shown is None else shown)
         for way in WAYS:
             if callable(getattr(found, way, None)):
-                self._replace(found, way, self._asking(names, found, getattr(found, way)))
+                self._replace(found, way, asking(getattr(found, way)))
+        self._undo.append(guard_twins(found, asking))
 
-    def _asking(self, names: Sequence[str], found: Any, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _stand_by(self, found: Any, *, named: bool) -> None:
+        """Let a part of which the lab file says nothing be told nothing while nothing may move, but to come to rest."""
+        for way in _RESTING:
+            if callable(getattr(found, way, None)):
+                self._replace(found, way, self._resting(getattr(found, way)))
+        for way in () if named else WAYS:
+            if acts(found, way):
+                self._replace(found, way, self._while_open(getattr(found, way)))
+
+    @contextmanager
+    def _admitting(self, *, resting: bool = False) -> Iterator[None]:
+        """Let what a part tells its own parts in this thread pass meanwhile; see whether it comes to rest so."""
+        before, self._admitted.now = getattr(self._admitted, "now", ()), (resting,)
+        try:
+            yield
+        finally:
+            self._admitted.now = before
+
+    @property
+    def _resting_now(self) -> bool:
+        """Whether a device comes to rest by what this thread does."""
+        return any(getattr(self._admitted, "now", ()))
+
+    def _resting(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def rest(*values: Any, **kwargs: Any) -> Any:
+            with self._admitting(resting=True):
+                return original(*values, **kwargs)
+
+        return rest
+
+    def _while_open(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def tell(*values: Any, **kwargs: Any) -> Any:
+            if not getattr(self._admitted, "now", ()):
+                self.guard.check_open()
+            return original(*values, **kwargs)
+
+        return tell
+
+    def _asking(self, names: Sequence[str], shown: Any, original: Callable[..., Any]) -> Callable[..., Any]:
         def ask_first(value: Any, *more: Any, **kwargs: Any) -> Any:
-            self.guard.begins_at(names, found)
-            self.guard.check_move(names, value)
+            if self._resting_now:
+                self.guard.check_rest(names, value, shown)
+            else:
+                self.guard.begins_at(names, shown)
+                self.guard.check_move(names, value)
             try:
-                done = original(value, *more, **kwargs)
+                with self._admitting():
+                    done = original(value, *more, **kwargs)
             except BaseException:
                 self.guard.not_moved(names)
                 raise
@@ -139,9 +206,21 @@ class GuardedInstrument:
         self._undo.append(undo)
 
 
+def _all_parts(device: Any) -> list[Any]:
+    """Return a device and all its parts that ophyd has made."""
+    if not isinstance(device, Device):
+        return [device] if isinstance(device, OphydObject) else []
+    signals = [one.item for one in device.walk_signals()]
+    return [device, *signals, *(one for _, one in device.walk_subdevices())]
+
+
 def _inner(found: Any) -> list[Any]:
     """Return the signals by which a positioner tells its device where to go, which others may set past it."""
-    return [getattr(found, name) for name in _SETPOINTS if name in getattr(found, "component_names", ())]
+    return _parts(found, _SETPOINTS)
+
+
+def _parts(found: Any, names: Sequence[str]) -> list[Any]:
+    return [getattr(found, name) for name in names if name in getattr(found, "component_names", ())]
 
 
 def movable_parts(instrument: JobInstrument, named: tuple[str, ...]) -> dict[str, Any]:

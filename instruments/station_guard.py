@@ -146,6 +146,21 @@ class StationGuard:
         self._check_together({f"{self.name}.{part}": value for part in names}, "")
         self._securing = self._securing and self.is_safe(names, value)
 
+    def check_rest(self, names: Sequence[str], value: Any, shown: Any) -> None:
+        """Check a setpoint by which a part that is stopped comes to rest: nearer to where it is than where it was sent.
+
+        Raises:
+            LimitError: it is none, or lies outside of the hard limits.
+        """
+        at = _number_of(shown)
+        if at is None or not _is_number(value):
+            raise LimitError(f"{self.name}: {names[0]} would be set to {value!r} to stop it; nothing was moved")
+        sent = self.sent.get(names[0], at)
+        for part in names:
+            self._check_limit(part, value)
+        if abs(float(value) - at) > (abs(float(sent) - at) if _is_number(sent) else 0.0) + _ROUNDING * abs(at):
+            raise LimitError(f"{self.name}: {names[0]} is at {at:g}, and would be sent to {value:g} to stop it")
+
     def moved(self, names: Sequence[str], value: Any) -> None:
         """Take note that a setpoint has been set, also that of the safe state."""
         if isinstance(value, str) or _is_number(value):
@@ -208,14 +223,10 @@ class StationGuard:
     def _at(self, names: Sequence[str], moved: Any) -> float:
         if not math.isnan(last := self._last.get(names[0], (math.nan, 0.0))[0]):
             return last
-        try:
-            found = plain_value(moved)
-        except Exception:  # noqa: BLE001 - a device may raise anything
-            found = None
-        if not _is_number(found):
+        if (found := _number_of(moved)) is None:
             lacking = f"{self.name}: {names[0]} cannot be read, so that its rate cannot be kept"
             raise LimitError(f"{lacking}; nothing was moved")
-        return float(found)  # type: ignore[arg-type]
+        return found
 
     def _check_limit(self, part: str, value: Any) -> None:
         limit = self.rules.limits.get(part)
@@ -255,6 +266,15 @@ class StationGuard:
                         f"{self.name}: {one.found(beside, self._units)}; forbidden by the lab file: {one.text}; "
                         "nothing was moved"
                     )
+
+
+def _number_of(moved: Any) -> float | None:
+    """Return where a part is; None where that cannot be read."""
+    try:
+        found = plain_value(moved)
+    except Exception:  # noqa: BLE001 - a device may raise anything
+        return None
+    return float(found) if found is not None and _is_number(found) else None
 
 
 def _is_number(value: Any) -> bool:

@@ -77,10 +77,20 @@ class Account:
         """Judge a setpoint that has reached a device."""
         self.setpoints += 1
         self.time = time.monotonic() if self.wall else self.time
+        if name not in self.parts:  # of which the lab file says nothing
+            station = name.partition(".")[0]
+            why = "" if self.may_secure(station) else self.closed(station)
+            self.wrong += [f"{name} = {value}: {why}"] if why else []
+            return
         part = self.parts[name]
         if value != part.safe or not self.may_secure(part.station):
             self.wrong += [f"{name} = {value}: {why}" for why in self.objections(part, name, value)]
         self.now[name], self.moved[name] = value, self.time
+
+    def is_new(self, name: str) -> None:
+        """Take note that a part stands at its begin, as one of a device that was just made."""
+        self.now[name] = 0.0
+        self.moved.pop(name, None)
 
     def may_secure(self, station: str) -> bool:
         """Return whether a station may be on its way into its safe state, which nothing keeps it from."""

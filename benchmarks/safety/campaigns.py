@@ -7,13 +7,14 @@ import random
 import tempfile
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from benchmarks.safety.account import Account
 from benchmarks.safety.drawing import UNITS, Drawing
+from benchmarks.safety.epics import PREFIX, KilnServer, judge
 from benchmarks.safety.users import WORLDS, World
 from campaigns.amendments import AddTrial, SetBounds
 from campaigns.decisions import AbortTrial, RetryTrial, SetStation, StationMode, StopRun
@@ -61,15 +62,21 @@ class RandomCampaign:
         generator: of all that is drawn.
         folder: where all files stand.
         tries: commands of a user's code in one job.
+        epics: whether the laboratory is a kiln on EPICS, and nothing else.
     """
 
-    def __init__(self, generator: random.Random, folder: Path, tries: int) -> None:
+    def __init__(self, generator: random.Random, folder: Path, tries: int, *, epics: bool = False) -> None:
         self._draw, self._folder, self._number = generator, folder, next(_numbers)
         self.account = Account(wall=True)
-        self._drawing = Drawing(generator, self.account, rated=0.0)
-        kinds = generator.sample(("heater", "rig", "plan"), generator.randint(1, 3))
+        self._drawing = Drawing(generator, self.account, rated=0.1, brisk=True)
+        kinds = ["kiln"] if epics else generator.sample(("heater", "rig", "plan"), generator.randint(1, 3))
         self.stations = {f"s{i}": kind for i, kind in enumerate(kinds)}
+        self._server: KilnServer | None = None
         lab = self._lab_file()
+        if epics:
+            units = [UNITS[self.account.parts[f"s0.{name}"].unit][0] for name in "abc"]
+            self._server = KilnServer(folder / "arrived.txt", units)
+            lab["lab"]["epics_servers"] = [f"127.0.0.1:{self._server.port}"]
         self._readings = dict(self.account.readings)
         self.world = World(self.account, generator, StopFile(folder / "lab.stop"), tries)
         self.world.calm = generator.random() < 0.4
@@ -104,6 +111,9 @@ class RandomCampaign:
             found.ends.append(f"{type(error).__name__}: {error}")
         finally:
             del WORLDS[self._number]
+            if self._server is not None:
+                self._server.close()
+                judge(self.account, "s0", self._server.journal, self.world.closed)
         found.commands = self.world.commands
         return found
 
@@ -128,6 +138,12 @@ class RandomCampaign:
 
     def _station(self, name: str, kind: str, prefix: str) -> dict[str, Any]:
         settings = {"world": self._number, "station": name, "sly": self._draw.random() < 0.5}
+        if kind == "kiln":
+            return {
+                "kind": "device",
+                "device": "benchmarks.safety.epics:Kiln",
+                "settings": settings | {"prefix": PREFIX},
+            }
         if kind == "heater":
             return {"kind": "device", "device": f"{_USERS}:Heater", "settings": settings}
         setpoints: dict[str, dict[str, Any]] = {}
@@ -165,14 +181,48 @@ class RandomCampaign:
         return {
             "name": "sneaky",
             "seed": self._draw.randrange(1000),
-            "space": {"parameters": parameters},
+            "space": self._space(parameters),
             "metrics": {"m": {"kind": "measured", "unit": "1"}},
             "objective": {"terms": [term]},
-            "planner": {"initial": 8},
-            "lab": {"kind": "file", "path": "lab.yaml"},
+            "planner": {"initial": 2 if self._draw.random() < 0.05 else 8},
+            "lab": {"kind": "file", "path": "lab.yaml"} | self._own_limits(),
             "workflow": workflow,
             "budget": {"trials": 4},
         }
+
+    def _own_limits(self) -> dict[str, Any]:
+        """Return limits of the campaign's own, tighter than the lab file, or wider, which is refused."""
+        if self._draw.random() < 0.6:
+            return {}
+        station = self._draw.choice([name for name, kind in self.stations.items() if kind != "plan"] or [""])
+        if not station:
+            return {}
+        place = f"{station}.{self._draw.choice('abc')}"
+        part, wider = self.account.parts[place], self._draw.random() < 0.2
+        off = (part.high - part.low) * (-0.3 if wider else self._draw.uniform(0.0, 0.05))
+        low, high = part.low + off, part.high - off
+        if not wider and low <= part.safe <= high:
+            self.account.parts[place] = replace(part, low=low, high=high)
+        elif not wider:
+            return {}
+        return {"limits": {station: {part.name: {"unit": UNITS[part.unit][0], "low": low, "high": high}}}}
+
+    def _space(self, parameters: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        """Return the space, with a constraint that leaves some of it, and a mixture of two temperatures."""
+        self._ends = {name: {"low": one["low"], "high": one["high"]} for name, one in parameters.items()}
+        space: dict[str, Any] = {"parameters": parameters}
+        names = [name for name, one in parameters.items() if one["unit"] == "K"]
+        if len(names) > 1 and self._draw.random() < 0.5:
+            shares = {name: parameters.pop(name) for name in names[:2]}
+            components = {name: {"low": one["low"], "high": one["high"]} for name, one in shares.items()}
+            total = sum(self._draw.uniform(one["low"], one["high"]) for one in shares.values())
+            space["mixtures"] = {"warm": {"components": components, "total": total, "unit": "K"}}
+        if len(parameters) > 1 and self._draw.random() < 0.5:
+            first, second = self._draw.sample(list(parameters), 2)
+            (low, high), (least, most) = ((parameters[n]["low"], parameters[n]["high"]) for n in (first, second))
+            middle = low + 2 * least + 0.5 * (high - low + 2 * (most - least))
+            space["constraints"] = [f"{first} + 2 * {second} <= {middle!r}"]
+        return space
 
     def _on_event(self, event: Event) -> None:
         """Let people do something, without asking whether it is allowed."""
@@ -186,7 +236,7 @@ class RandomCampaign:
 
     def _order(self, trial: int) -> Any:
         """Return what somebody orders, without asking whether it is allowed."""
-        data = json.loads(self.file.read_text(encoding="utf-8"))["space"]["parameters"]
+        data = self._ends
         name = self._draw.choice(list(data))
         far: dict[str, Any] = {key: self._draw.uniform(one["low"] - 30, one["high"] + 30) for key, one in data.items()}
         station = self._draw.choice(list(self.stations))
@@ -232,7 +282,7 @@ class _People:
             self._options.abort.set()
 
 
-def drive(seed: int, tries: int = 50) -> Driven:
+def drive(seed: int, tries: int = 50, *, epics: bool = False) -> Driven:
     """Return what came of a random campaign."""
     with tempfile.TemporaryDirectory() as folder:
-        return RandomCampaign(random.Random(seed), Path(folder), tries).drive()
+        return RandomCampaign(random.Random(seed), Path(folder), tries, epics=epics).drive()

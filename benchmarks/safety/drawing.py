@@ -20,10 +20,11 @@ class Drawing:
         generator: of all that is drawn.
         account: of the laboratory.
         rated: share of the parts that have a highest rate.
+        brisk: whether a second is enough for all of a range.
     """
 
-    def __init__(self, generator: random.Random, account: Account, rated: float = 0.4) -> None:
-        self._draw, self._account, self._rated = generator, account, rated
+    def __init__(self, generator: random.Random, account: Account, rated: float = 0.4, *, brisk: bool = False) -> None:
+        self._draw, self._account, self._rated, self._brisk = generator, account, rated, brisk
         for i in range(generator.randint(1, 3)):
             account.readings[f"r{i}"] = round(generator.uniform(-10, 10), 3)
         self.units = {name: generator.randrange(len(UNITS)) for name in account.readings}
@@ -73,7 +74,8 @@ class Drawing:
         low = round(self._draw.uniform(-100, 50), 3)
         high = round(low + self._draw.uniform(1, 100), 3)
         safe = round(self._draw.uniform(low, high), 3)
-        rate = round(self._draw.uniform(2, 60), 3) if self._draw.random() < self._rated else None
+        slowest, fastest = (high - low, 3 * (high - low)) if self._brisk else (2.0, 60.0)
+        rate = round(self._draw.uniform(slowest, fastest), 3) if self._draw.random() < self._rated else None
         return Part(station, name, self._draw.randrange(len(UNITS)), low, high, min(max(safe, low), high), rate)
 
     def _rate(self, part: Part) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from instruments.job_instrument import JobInstrument, Quantity
 from instruments.limits import Limits
 
 _WAYS = ("set", "put", "move")
+_LATE = 0.001
+"""Wall time in seconds after which a reading that does not come is given up."""
 _ARRIVING = 0.005
 """Wall time in seconds after which an axis is where it was sent."""
 
@@ -40,6 +43,8 @@ class World:
     Attributes:
         axes: place in the laboratory to what people set there.
         inner: the same, to the signal behind it.
+        lamps: what the lab file says nothing of.
+        closed: since when [seconds since the epoch] nothing may move at the first station, and why; empty if it may.
         tries: commands of a user's code in one job.
     """
 
@@ -50,6 +55,8 @@ class World:
     lock: Any = field(default_factory=threading.RLock)
     axes: dict[str, Any] = field(default_factory=dict)
     inner: dict[str, Any] = field(default_factory=dict)
+    lamps: list[Any] = field(default_factory=list)
+    closed: list[tuple[float, str]] = field(default_factory=list)
     commands: int = 0
     calm: bool = True
 
@@ -69,6 +76,8 @@ class World:
                 place = self.draw.choice(list(self.axes))
                 told, value = self.draw.choice((self.axes, self.inner))[place], self.value(place)
                 way = self.draw.choice([one for one in _WAYS if hasattr(told, one)])
+            if self.lamps and self.draw.random() < 0.05:
+                told, way, value = self.draw.choice(self.lamps), "put", self.draw.random()
             self.command(lambda told=told, way=way, value=value: getattr(told, way)(value))  # type: ignore[misc]
 
     def command(self, action: Callable[[], Any]) -> None:
@@ -97,10 +106,12 @@ class World:
             self.stop.path.touch()
             account.stopped = True
         account.note_trouble()
+        self.closed.append((time.time(), account.closed(next(iter(account.required)))))
 
     def mend(self, readings: Mapping[str, float | None]) -> None:
         """Let all readings be as they were, and clear the emergency stop."""
         with self.lock:
+            self.closed.append((time.time(), ""))
             self.account.readings |= readings
             if self.account.stopped:
                 self.stop.clear("somebody", "it is safe")
@@ -176,6 +187,7 @@ class Rig(Device):  # type: ignore[misc]  # ophyd has no types
     a = Component(Axis, "")
     b = Component(Axis, "")
     c = Component(Axis, "")
+    lamp = Component(Actuator, value=0.0)
 
     def __init__(
         self, *args: Any, world: int, station: str, prefix: str = "", sly: bool = False, **kwargs: Any
@@ -188,7 +200,10 @@ class Rig(Device):  # type: ignore[misc]  # ophyd has no types
             axis.setpoint.place = place
             axis.off = self.world.draw.uniform(-5, 5) if sly else 0.0
             self.world.axes[place], self.world.inner[place] = axis, axis.setpoint
-            self.world.account.now[place] = self.world.account.shown[place] = 0.0
+            self.world.account.shown[place] = 0.0
+            self.world.account.is_new(place)
+        self.lamp.world, self.lamp.place = self.world, f"{station}.lamp"
+        self.world.lamps.append(self.lamp)
         if sly:
             self.world.command(lambda: self.a.setpoint.put(1e6))
 
@@ -216,7 +231,7 @@ class Heater(JobInstrument):
             signal.world, signal.place = self.world, place
             signal.unit = UNITS[self.world.account.parts[place].unit][0]
             self.world.axes[place] = self.world.inner[place] = signal
-            self.world.account.now[place] = 0.0
+            self.world.account.is_new(place)
         if sly:
             self.world.command(lambda: self.a.put(1e6))
 
@@ -261,6 +276,7 @@ class Reading(Signal):  # type: ignore[misc]  # ophyd has no types
         """Return what is so; raise where that cannot be read."""
         value = self._account.readings[self.name]
         if value is None:
+            time.sleep(_LATE)
             raise TimeoutError(self.name)
         return value
 

@@ -1,6 +1,7 @@
 """Whatever campaigns, laboratories, their drivers, faults and people do, no setpoint arrives that is not allowed."""
 
 import logging
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -8,7 +9,10 @@ import pytest
 from benchmarks.safety import campaigns, devices
 
 COMMANDS = 10_000
+LEAST = 4_000
 EACH = 250
+CAMPAIGNS = (15, 17, 37)
+"""Seeds of campaigns with all kinds of stations."""
 
 
 @pytest.fixture
@@ -22,12 +26,12 @@ def quiet() -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("quiet")
 def test_of_ten_thousand_commands_none_sets_what_limits_interlocks_or_an_emergency_forbid() -> None:
-    driven = [campaigns.drive(seed, 500) for seed in (15, 17, 37)]
-    done = sum(one.commands for one in driven)
+    driven = [campaigns.drive(seed, 250) for seed in CAMPAIGNS]
     accounts = [one.account for one in driven]
-    accounts += [devices.drive(seed, EACH) for seed in range(1 + max(COMMANDS - done, 0) // EACH)]
+    left = max(COMMANDS - sum(one.commands for one in driven), LEAST)
+    accounts += [devices.drive(seed, EACH) for seed in range(math.ceil(left / EACH))]
     assert [text for one in accounts for text in one.wrong] == []
-    assert all(one.setpoints for one in accounts[:3])
+    assert all(one.setpoints for one in accounts[: len(CAMPAIGNS)])
 
 
 def test_setpoints_arrive_where_they_are_allowed_and_parts_outside_come_back() -> None:

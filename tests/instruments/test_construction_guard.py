@@ -11,7 +11,7 @@ from ophyd import Component, Device, Signal
 from ophyd.sim import SynAxis
 
 from campaigns.errors import InterlockError
-from instruments.construction_guard import nothing_moves
+from instruments.construction_guard import guard_twins, nothing_moves
 
 
 class Valve(Signal):
@@ -70,3 +70,32 @@ def test_what_moves_nothing_may_be_set_meanwhile_and_what_was_made_before_is_not
     after = Valve(name="after", value=0.0)
     after.put(1.0)
     assert after.get() == 1.0
+
+
+class Variable(Valve):
+    """A signal for a process variable."""
+
+    def __init__(self, variable: str, *, name: str) -> None:
+        super().__init__(name=name, value=0.0)
+        self.setpoint_pvname = variable
+
+
+def test_another_signal_for_a_guarded_process_variable_asks_the_same_guard() -> None:
+    told: list[Any] = []
+
+    def asking(original: Callable[..., Any]) -> Callable[..., Any]:
+        def ask(value: Any, **kwargs: Any) -> Any:
+            told.append(value)
+            return original(min(value, 9.0), **kwargs)
+
+        return ask
+
+    owner = Variable("LAB:T", name="owner")
+    end = guard_twins(owner, asking)
+    twin, other = Variable("LAB:T", name="twin"), Variable("LAB:U", name="other")
+    twin.put(20.0)
+    other.put(30.0)
+    assert (told, twin.get(), other.get()) == ([20.0], 9.0, 30.0)
+    end()
+    twin.put(40.0)
+    assert (told, twin.get()) == ([20.0], 40.0)

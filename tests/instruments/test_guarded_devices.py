@@ -15,6 +15,7 @@ from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
 from ophyd import Component, Device, Signal
 from ophyd.sim import SynAxis
+from ophyd.utils import ExceptionBundle
 
 from campaigns.errors import EmergencyStopError, InterlockError, LimitError
 from campaigns.lab.conditions import condition
@@ -245,6 +246,13 @@ def test_forbidden_combinations_are_held_against_what_is_set(floor_of: Callable[
         floor.stage.motor.set(1.2)
 
 
+class Valve(Signal):
+    """A signal whose driver sends somewhere what it is told."""
+
+    def put(self, value: Any, **kwargs: Any) -> None:
+        super().put(value, **kwargs)
+
+
 class Slow(Device):
     """An axis that tells its controller by a signal of its own, which goes somewhere else, and is long on its way."""
 
@@ -252,8 +260,16 @@ class Slow(Device):
     readback = Component(Signal, value=0.0)
     off = 0.0
 
+    valve = Component(Valve, value=0.0)
+
     def set(self, value: float) -> None:
         self.setpoint.put(value + self.off)
+        self.valve.put(1.0)
+
+    def stop(self, *, success: bool = False) -> None:
+        del success
+        self.valve.put(0.0)
+        self.setpoint.put(self.readback.get() + self.off)
 
 
 class SlowStage(Stage):
@@ -277,6 +293,36 @@ def test_the_setpoint_signal_of_a_positioner_is_guarded_as_the_positioner_itself
     with pytest.raises(InterlockError, match=OPEN_DOOR):
         motor.setpoint.put(1.5)
     assert motor.setpoint.get() == 1.0
+
+
+def test_a_part_of_which_the_lab_file_says_nothing_moves_by_itself_only_while_something_may(
+    floor_of: Callable[..., Floor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "Stage", SlowStage)
+    floor = floor_of(requires=(condition("door == closed"),))
+    motor = floor.stage.motor
+    motor.valve.put(2.0)
+    floor.door.put("open")
+    with pytest.raises(InterlockError, match=OPEN_DOOR):
+        motor.valve.put(3.0)
+    assert safe_state.make_safe(floor.guarded, "smoke") == []
+    assert (motor.setpoint.get(), motor.valve.get()) == (0.5, 1.0), "the safe state is set by all of its parts"
+
+
+def test_a_device_stops_against_an_interlock_by_a_setpoint_nearer_to_where_it_is(
+    floor_of: Callable[..., Floor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "Stage", SlowStage)
+    floor = floor_of(requires=(condition("door == closed"),))
+    motor = floor.stage.motor
+    motor.set(1.0)
+    motor.readback.put(0.25)
+    floor.door.put("open")
+    floor.stage.stop()
+    assert (motor.setpoint.get(), motor.valve.get()) == (0.25, 0.0)
+    motor.off = 1.0
+    with pytest.raises(ExceptionBundle, match=r"is at 0\.25, and would be sent to 1\.25 to stop it"):
+        floor.stage.stop()
 
 
 def test_forbidden_combinations_are_held_against_where_a_part_was_sent_though_it_has_not_arrived(
