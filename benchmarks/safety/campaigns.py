@@ -273,9 +273,10 @@ class _People:
             if self._ended.wait(_MENDING):
                 return
             self._campaign.mend()
-            journal = open_journal(self._campaign.file, None)
-            for name in self._campaign.stations:
-                journal.amend([SetStation(station=name, mode=StationMode.IN)], ("somebody", "mended"), {})
+            with suppress(AthanorError):  # as before it has begun
+                journal = open_journal(self._campaign.file, None)
+                for name in self._campaign.stations:
+                    journal.amend([SetStation(station=name, mode=StationMode.IN)], ("somebody", "mended"), {})
         self._options.stop.set()
         self._campaign.account.troubled |= set(self._campaign.stations)
         if not self._ended.wait(_MENDING):
