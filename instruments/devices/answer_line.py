@@ -6,6 +6,7 @@ import contextlib
 import pickle
 import queue
 import threading
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
@@ -24,12 +25,16 @@ class AnswerLine:
         line: to whoever asks.
         ended: called when the line has ended, in the thread that listens.
         unsent: called when something could not be sent, so that what comes after it would be nonsense.
+
+    Attributes:
+        heard: when something was heard last, in seconds of a clock that never jumps.
     """
 
     def __init__(self, line: Connection, ended: Callable[[], None], unsent: Callable[[], None] = lambda: None) -> None:
         self._line, self._ended, self._unsent, self._sending = line, ended, unsent, threading.Lock()
         self._questions: queue.SimpleQueue[tuple[str, tuple[Any, ...]] | None] = queue.SimpleQueue()
         self._numbers: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self.heard = time.monotonic()
 
     def begin(self) -> Any:
         """Return what is said first, and listen from then on.
@@ -75,6 +80,7 @@ class AnswerLine:
     def _listen(self) -> None:
         with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
             while (message := self._line.recv()) != ("close",):
+                self.heard = time.monotonic()
                 kind, *rest = message
                 if kind == "call":
                     self._questions.put((rest[0], rest[1]))

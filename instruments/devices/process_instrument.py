@@ -175,8 +175,12 @@ class ProcessInstrument(JobInstrument):
         self._driver.call("verify", {**told, "recipe": dict(job.recipe)})
 
     def read(self) -> dict[str, Any]:
-        """Return the job, its settings and readings."""
-        found: dict[str, Any] = self._driver.call("read")
+        """Return the job, its settings and readings.
+
+        Raises:
+            UnknownJobError: the instrument is at another job meanwhile.
+        """
+        found: dict[str, Any] = self._driver.call("read", self.token.get())
         return found
 
     def describe(self) -> dict[str, Any]:

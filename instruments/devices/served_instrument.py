@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from campaigns.errors import StepError
+from campaigns.errors import StepError, UnknownJobError
 from campaigns.values import Scalar
 from instruments.devices.process_instrument import DRIVER_FAILED, DriverFacts
 from instruments.job import Job
@@ -29,7 +29,6 @@ _QUESTIONS = frozenset(
         "remember_in",
         "check_ready",
         "halt",
-        "read",
         "describe",
     ]
 )
@@ -69,6 +68,7 @@ class ServedInstrument:
             "start": self.start,
             "stop": self.stop,
             "verify": self.verify,
+            "read": self.read,
         }
         if name in own:
             return own[name](*values)
@@ -111,6 +111,18 @@ class ServedInstrument:
         """Prove that a job was done; see ``instruments.proof.proven``."""
         for message in proven(self.instrument, Job(**told)):  # a plan that does nothing but to wait
             time.sleep(message.args[0])
+
+    def read(self, token: str = "") -> dict[str, Any]:
+        """Return the readings of a job.
+
+        Raises:
+            UnknownJobError: the instrument is at another job.
+        """
+        name, at = self.instrument.name, self.instrument.token.get()
+        if token and at != token:
+            raise UnknownJobError(f"{name} is at job {at!r}, not at {token!r}; its readings are another job's")
+        found: dict[str, Any] = self.instrument.read()
+        return found
 
 
 def _write(signal: Any, value: Scalar) -> None:

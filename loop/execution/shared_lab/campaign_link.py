@@ -14,6 +14,7 @@ from typing import Any
 from campaigns.errors import LabError
 from instruments.devices.question_line import ANSWERING, LineLostError, QuestionLine
 from instruments.run_context import RunContext
+from loop.execution.shared_lab import messages
 from loop.execution.shared_lab.messages import Greeting, Member, Purpose, Standing
 from loop.execution.shared_lab.socket_file import connected, line_of
 
@@ -92,6 +93,7 @@ class CampaignLink:
             raise LabError(absent_text(lab_file)) from error
         self._thread = threading.Thread(target=self._stay, name="lab", daemon=True)
         self._thread.start()
+        threading.Thread(target=self._show_life, name="heartbeat", daemon=True).start()
 
     def send(self, name: str, *values: Any) -> int:
         """Say something, and return its number; 0 where there is nobody."""
@@ -115,6 +117,12 @@ class CampaignLink:
         self._ended.set()
         self._shut()
         self._thread.join()
+
+    def _show_life(self) -> None:
+        """Say now and then that the run is there, unless the lab process has still to hear what was said before."""
+        while not self._ended.wait(messages.HEARTBEAT):
+            if (now := self.standing) is not None and now.taken >= self._sent:
+                self.send("alive")
 
     def _open(self) -> None:
         """Open the line, and wait until it is known what the campaign has.

@@ -16,6 +16,7 @@ from campaigns.errors import LabError, NoAnswerError, NotReservedError
 from instruments.devices.answer_line import AnswerLine
 from loop.core.formatting import counted
 from loop.execution.laboratory.lab_safety import LabSafety
+from loop.execution.shared_lab import messages
 from loop.execution.shared_lab.messages import Greeting, Member, Purpose, SharedLabStatus, Standing, StationStatus
 from loop.execution.shared_lab.reservations import Reservations
 from loop.execution.shared_lab.shared_station import SharedStation
@@ -23,6 +24,8 @@ from loop.execution.shared_lab.socket_file import is_of_same_user, line_of
 
 _REVIEW = 0.25
 """Wall time in seconds between two looks at reservations that nobody uses, and at jobs of before a restart."""
+_HELD_UP = 2.0
+"""Wall time in seconds between two looks from which on this process was held up. Not tuned: some looks."""
 _DEAF = 2
 """Wall time in seconds after which the line of a run that reads nothing, as one that was suspended, is ended.
 
@@ -33,8 +36,8 @@ Not tuned: a line holds some hundred messages before that. The run opens another
 class CampaignLine:
     """The line to the run of a campaign, the folder beside its store, and what it was told last."""
 
-    def __init__(self, line: AnswerLine, folder: Path) -> None:
-        self.line, self.folder, self.taken = line, folder, 0
+    def __init__(self, line: AnswerLine, folder: Path, hang_up: Callable[[], None]) -> None:
+        self.line, self.folder, self.hang_up, self.taken = line, folder, hang_up, 0
         self._told: Standing | None = None
         self._telling = threading.Lock()
 
@@ -88,7 +91,7 @@ class LabService:
         self._campaigns: dict[str, CampaignLine] = {}
         self._joining = threading.Lock()
         self._found_again = dict(reservations.jobs)  # station to the token of a job of before a restart
-        self._reviewed = 0.0
+        self._reviewed = self._listens_since = time.monotonic()
         for station in stations.values():
             self.add(station)
 
@@ -125,8 +128,9 @@ class LabService:
             self._tell(text)
             for one in list(self._campaigns.values()):
                 one.line.send("news", text)
-        if time.monotonic() - self._reviewed > _REVIEW:
-            self._reviewed = time.monotonic()
+        if (now := time.monotonic()) - self._reviewed > _REVIEW:
+            self._end_silent_lines(now)
+            self._reviewed = now
             self._found_again = {
                 name: token
                 for name, token in self._found_again.items()
@@ -134,9 +138,23 @@ class LabService:
             }
             for campaign, station, given in self._reservations.review(time.monotonic(), self._is_over):
                 if not given:
-                    name = self._reservations.accounts[campaign].name
-                    self._tell(f"{station} is no longer reserved for campaign {name}, which did not use it")
+                    one = self._reservations.accounts[campaign]
+                    why = "which did not use it" if one.here else "whose run is away"
+                    self._tell(f"{station} is no longer reserved for campaign {one.name}, {why}")
         self._publish()
+
+    def _end_silent_lines(self, now: float) -> None:
+        """Take the runs from which nothing is heard for away: they attach again when they go on."""
+        if now - self._reviewed > _HELD_UP:  # this process was held up itself, and has still to listen
+            self._listens_since = now
+        for campaign, there in list(self._campaigns.items()):
+            if now - max(there.line.heard, self._listens_since) > messages.SILENCE:
+                name = self._reservations.accounts[campaign].name
+                why = f"has given no sign of life for {messages.SILENCE:g} s"
+                self._tell(f"the run of campaign {name} {why}")
+                there.line.send("news", f"this run {why}, and counted as away: it may have been suspended")
+                there.hang_up()
+                there.line.heard = now  # told once
 
     def status(self) -> SharedLabStatus:
         """Return how the laboratory stands."""
@@ -184,7 +202,7 @@ class LabService:
                 case Purpose.STATION, Member() as member:
                     self._serve_station(line, member, greeting.station)
                 case Purpose.CAMPAIGN, Member() as member:
-                    self._serve_campaign(line, member)
+                    self._serve_campaign(CampaignLine(line, member.folder, partial(_hang_up, found)), member)
                 case Purpose.CLOSE, _:
                     line.reply(self.close)
                 case _:
@@ -217,8 +235,8 @@ class LabService:
             raise LabError(f"the lab process has no station {name!r}; allowed: {', '.join(self._stations)}")
         self._stations[name].check_member(member)
 
-    def _serve_campaign(self, line: AnswerLine, member: Member) -> None:
-        there = CampaignLine(line, member.folder)
+    def _serve_campaign(self, there: CampaignLine, member: Member) -> None:
+        line = there.line
         with self._joining:
             other = self._campaigns.get(member.id)
             if other is not None and other.folder != member.folder:

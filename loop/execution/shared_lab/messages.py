@@ -11,6 +11,14 @@ from pathlib import Path
 from campaigns.lab.lab_claim import LabClaim
 from campaigns.lab.lab_rules import LimitConfig
 
+HEARTBEAT = 2.0
+"""Wall time in seconds between two signs of life of a campaign's run. Not tuned: a fifth of ``SILENCE``."""
+SILENCE = 10.0
+"""Wall time in seconds without a sign of life after which a run counts as away, as one that was suspended.
+
+Not tuned: longer than a loaded machine keeps a process waiting; a run that was only slow attaches again at once.
+"""
+
 
 class Purpose(StrEnum):
     """What a line is for."""

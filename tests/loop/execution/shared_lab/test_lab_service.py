@@ -7,18 +7,28 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from campaigns.errors import BusyError, CampaignError, LabError, LimitError, NoAnswerError, NotReservedError
+from campaigns.errors import (
+    BusyError,
+    CampaignError,
+    LabError,
+    LimitError,
+    NoAnswerError,
+    NotReservedError,
+    UnknownJobError,
+)
 from campaigns.lab.lab_claim import LabClaim
 from campaigns.lab.lab_rules import LimitConfig
 from instruments.emergency_stop import StopFile
 from instruments.run_context import RunContext
 from loop.cli.lab_orders import lab_rows
 from loop.execution.laboratory import missing_stations
+from loop.execution.shared_lab import messages
 from loop.execution.shared_lab.attached_lab import AttachedStations
 from loop.execution.shared_lab.campaign_link import CampaignLink, LabLine
 from loop.execution.shared_lab.lab_process import run_lab
@@ -30,6 +40,7 @@ pytestmark = pytest.mark.slow
 
 LAB = """\
 lab: {kind: real}
+reservation_timeout: 0.2 s
 stations:
   oven:
     kind: device
@@ -193,6 +204,37 @@ def test_a_run_that_reads_nothing_is_away_and_holds_up_nobody(glass: Campaign, f
             assert glass.link.standing is not None
             assert glass.link.standing.taken >= number
         until(lambda: "its run is away" in dict(lab_rows(folder / "lab.yaml"))["campaign deaf"])
+
+
+def _asks_and_has(campaign: Campaign) -> bool:
+    campaign.request("oven")
+    return campaign.has("oven")
+
+
+def test_a_run_that_shows_no_life_loses_its_station_after_its_job_and_reads_no_other_job(
+    clay: Campaign, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = folder / "lab.yaml"
+    suspended = replace(clay.member, id="suspended", name="suspended", folder=folder / "suspended.lab")
+    oven = LabLine(file, Greeting(Purpose.STATION, suspended, "oven"), RunContext({}))
+    with connected(file) as found, closing(line_of(found)) as line:
+        line.send(Greeting(Purpose.CAMPAIGN, suspended))
+        line.send(("call", "request", (("oven",), ())))
+        until(lambda: "reserved for campaign suspended" in dict(lab_rows(file))["station oven"])
+        oven.call("start", "8-heat-1", HEADER | {"temperature": 300.0}, {})
+        monkeypatch.setattr(messages, "SILENCE", 0.2)
+        until(partial(_asks_and_has, clay))
+    monkeypatch.undo()
+    assert "the run of campaign suspended has given no sign of life for 0.2 s" in TOLD
+    assert "oven is no longer reserved for campaign suspended, whose run is away" in TOLD
+    clay.start("oven", "9-heat-1", temperature=500.0)
+    with pytest.raises(UnknownJobError, match="oven is at job '9-heat-1', not at '8-heat-1'; its readings are another"):
+        oven.call("read", "8-heat-1")
+    with pytest.raises(NotReservedError, match="oven is not reserved for this campaign, but reserved for campaign cl"):
+        oven.call("start", "10-heat-1", HEADER | {"temperature": 300.0}, {})
+    oven.close()
+    until(lambda: clay.stations["oven"].call("has_finished", "9-heat-1"))
+    clay.release("oven")
 
 
 def test_a_late_job_keeps_its_station_until_nobody_waits_for_it_any_more(glass: Campaign, folder: Path) -> None:
