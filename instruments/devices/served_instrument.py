@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -53,6 +54,7 @@ class ServedInstrument:
         check: Callable[[], None] = lambda: None,
     ) -> None:
         self.instrument, self._tell, self._campaign, self._check = instrument, tell, campaign, check
+        self._telling = threading.RLock()  # so that what is told last is the state of now
         instrument.state.subscribe(lambda *, value, **_: self.tell_state(value), run=False)
         instrument.on_mistake = lambda error: tell(instrument.token.get(), DRIVER_FAILED, str(error))
 
@@ -79,7 +81,8 @@ class ServedInstrument:
 
     def tell_state(self, state: str) -> None:
         """Say what the instrument's job does."""
-        self._tell(self.instrument.token.get(), state, self.instrument.message.get())
+        with self._telling:
+            self._tell(self.instrument.token.get(), state, self.instrument.message.get())
 
     def facts(self) -> DriverFacts:
         """Return what the instrument says of itself."""
@@ -100,7 +103,8 @@ class ServedInstrument:
                 _write(getattr(instrument, key), value)
             self._check()
         instrument.start(token)
-        self.tell_state(instrument.state.get())
+        with self._telling:  # a job that ends between the two would be said to be under way for ever
+            self.tell_state(instrument.state.get())
         return told_values(instrument)
 
     def stop(self, success: bool) -> None:
