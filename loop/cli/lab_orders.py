@@ -16,7 +16,7 @@ from loop.cli.signals import interrupts
 from loop.core.formatting import date_time, duration
 from loop.core.station_modes import held_stations
 from loop.execution.shared_lab.messages import Greeting, Purpose, SharedLabStatus
-from loop.execution.shared_lab.socket_file import connected, line_of, note_end, was_left
+from loop.execution.shared_lab.socket_file import connected, note_end, opened_line, was_left
 from loop.storage.lab_files.lab_lock import has_lab_process, holder, is_driven
 from loop.storage.lab_files.station_ledger import StationLedger, stations_file
 from loop.terminal.console import Rows
@@ -94,15 +94,22 @@ def _asked(file: Path, purpose: Purpose) -> Any:
     if not file.exists():
         raise CampaignError([Problem(str(file), "there is no such file; name the lab file")], "")
     try:
-        with connected(file) as found, contextlib.closing(line_of(found)) as line:
+        with connected(file) as found, contextlib.closing(opened_line(found)) as line:
             return _answer(line, purpose)
     except (OSError, EOFError) as error:
         raise LabError(_nobody(file)) from error
 
 
 def _answer(line: Connection, purpose: Purpose) -> Any:
+    """Return what the lab process answers.
+
+    Raises:
+        LabError: it refuses, as it is of another version.
+    """
     line.send(Greeting(purpose))
-    _, found = line.recv()
+    kind, found = line.recv()
+    if kind == "error":
+        raise found
     return found
 
 

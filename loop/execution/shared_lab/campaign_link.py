@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import pickle
 import socket
 import threading
 from collections.abc import Callable
@@ -14,9 +13,10 @@ from typing import Any
 from campaigns.errors import LabError
 from instruments.devices.question_line import ANSWERING, LineLostError, QuestionLine
 from instruments.run_context import RunContext
+from instruments.step_errors import reason_of
 from loop.execution.shared_lab import messages
 from loop.execution.shared_lab.messages import Greeting, Member, Purpose, Standing
-from loop.execution.shared_lab.socket_file import connected, line_of
+from loop.execution.shared_lab.socket_file import connected, opened_line
 
 _AGAIN = 0.25
 """Wall time in seconds between two attempts to reach a lab process that is away."""
@@ -48,7 +48,7 @@ class LabLine(QuestionLine):
             self._socket = connected(self._lab_file)
         except OSError as error:
             raise LineLostError(absent_text(self._lab_file)) from error
-        return line_of(self._socket), self._greeting
+        return opened_line(self._socket), self._greeting
 
     def _end_of(self) -> str:
         return "has ended, or was stopped"
@@ -132,7 +132,7 @@ class CampaignLink:
             LabError: the lab process refuses.
         """
         self._socket = connected(self._lab_file)
-        line = line_of(self._socket)
+        line = opened_line(self._socket)
         try:
             line.send(Greeting(Purpose.CAMPAIGN, self.member))
             first = _first(line)
@@ -146,9 +146,7 @@ class CampaignLink:
     def _stay(self) -> None:
         """Listen, and open the line again when it is lost, until the session has ended."""
         while not self._ended.is_set():
-            with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
-                while True:
-                    self._take(self._line.recv())
+            self._listen()
             self._shut()
             self._line.close()
             self._set(None)
@@ -156,14 +154,23 @@ class CampaignLink:
                 self.on_news(absent_text(self._lab_file))
             self._open_again()
 
+    def _listen(self) -> None:
+        """Take what is said until the line is lost, as it is where something cannot be understood."""
+        while True:
+            try:
+                message = self._line.recv()
+            except Exception:  # noqa: BLE001 - what unpickling raises
+                return
+            self._take(message)
+
     def _open_again(self) -> None:
         while not self._ended.wait(_AGAIN):
             try:
                 self._open()
             except (OSError, EOFError):
                 continue
-            except LabError as error:
-                self.on_news(str(error))
+            except Exception as error:  # noqa: BLE001 - it refuses, or cannot be understood
+                self.on_news(reason_of(error))
                 self._ended.wait(ANSWERING)
                 continue
             self.on_news("the lab process is back")

@@ -25,7 +25,6 @@ from loop.execution.laboratory.lab_safety import LabSafety
 from loop.execution.laboratory.lab_setup import build_instrument, real_lab
 from loop.execution.laboratory.missing_stations import MissingStations
 from loop.execution.shared_lab.lab_service import LabService
-from loop.execution.shared_lab.messages import fingerprint
 from loop.execution.shared_lab.reservations import Reservations
 from loop.execution.shared_lab.shared_station import SharedStation, StationContext
 from loop.execution.shared_lab.socket_file import Listener, note_end
@@ -151,9 +150,7 @@ class SharedFloor:
         self._stations = {name: self._station(guarded) for name, guarded in self._safety.guarded.items()}
         reservations = (self._safety, self._reservations)
         people = [name for name, config in rules.stations.items() if config.kind == MANUAL]
-        self.service = LabService(
-            fingerprint(rules.path), self._stations, self._missing.why, people, *reservations, tell
-        )
+        self.service = LabService(rules.path, self._stations, self._missing.why, people, *reservations, tell)
         self._safety.watch(self._stations)
 
     def admit(self) -> None:

@@ -17,10 +17,18 @@ from instruments.devices.answer_line import AnswerLine
 from loop.core.formatting import counted
 from loop.execution.laboratory.lab_safety import LabSafety
 from loop.execution.shared_lab import messages
-from loop.execution.shared_lab.messages import Greeting, Member, Purpose, SharedLabStatus, Standing, StationStatus
+from loop.execution.shared_lab.messages import (
+    Greeting,
+    Member,
+    Purpose,
+    SharedLabStatus,
+    Standing,
+    StationStatus,
+    fingerprint,
+)
 from loop.execution.shared_lab.reservations import Reservations
 from loop.execution.shared_lab.shared_station import SharedStation
-from loop.execution.shared_lab.socket_file import is_of_same_user, line_of
+from loop.execution.shared_lab.socket_file import check_version, is_of_same_user, line_of
 
 _REVIEW = 0.25
 """Wall time in seconds between two looks at reservations that nobody uses, and at jobs of before a restart."""
@@ -66,7 +74,7 @@ class LabService:
     """Serves the instruments of a laboratory.
 
     Args:
-        fingerprint: of the lab file, as it was read.
+        lab_file: as it is now.
         stations: name to station, of those that answer; more may come.
         missing: station to why it does not answer yet.
         people: the manual stations, which have no instrument here.
@@ -77,7 +85,7 @@ class LabService:
 
     def __init__(
         self,
-        fingerprint: str,
+        lab_file: Path,
         stations: Mapping[str, SharedStation],
         missing: Mapping[str, str],
         people: Collection[str],
@@ -85,7 +93,8 @@ class LabService:
         reservations: Reservations,
         tell: Callable[[str], None],
     ) -> None:
-        self._fingerprint, self._stations, self._missing = fingerprint, dict[str, SharedStation](), missing
+        self._lab_file, self._fingerprint = lab_file, fingerprint(lab_file)
+        self._stations, self._missing = dict[str, SharedStation](), missing
         self._people = people
         self._safety, self._reservations, self._tell = safety, reservations, tell
         self._campaigns: dict[str, CampaignLine] = {}
@@ -138,9 +147,9 @@ class LabService:
             }
             for campaign, station, given in self._reservations.review(time.monotonic(), self._is_over):
                 if not given:
-                    one = self._reservations.accounts[campaign]
-                    why = "which did not use it" if one.here else "whose run is away"
-                    self._tell(f"{station} is no longer reserved for campaign {one.name}, {why}")
+                    account = self._reservations.accounts[campaign]
+                    why = "which did not use it" if account.here else "whose run is away"
+                    self._tell(f"{station} is no longer reserved for campaign {account.name}, {why}")
         self._publish()
 
     def _end_silent_lines(self, now: float) -> None:
@@ -196,7 +205,8 @@ class LabService:
             if not is_of_same_user(found):
                 return
             found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", _DEAF, 0))
-            line = AnswerLine(line_of(found), lambda: None, partial(_hang_up, found))
+            check_version(connection := line_of(found))
+            line = AnswerLine(connection, lambda: None, partial(_hang_up, found))
             greeting: Greeting = line.begin()
             match greeting.purpose, greeting.member:
                 case Purpose.STATION, Member() as member:
@@ -222,21 +232,42 @@ class LabService:
         """Check that a campaign may use a station.
 
         Raises:
-            LabError: it goes by another lab file, or there is no such station.
+            ConnectionError: it goes by another lab file.
+            LabError: there is no such station.
         """
-        if member.lab != self._fingerprint:
-            raise LabError(
-                "the lab file was changed since the lab process has read it; start that again: 'athanor lab stop' and "
-                "then 'athanor lab run'"
-            )
+        if why := self._why_other(member):
+            raise ConnectionError(why)  # so that its job is not given up before the run was started again
         if name in self._missing and name not in self._stations:
             raise NoAnswerError(self._missing[name])
         if name not in self._stations:
             raise LabError(f"the lab process has no station {name!r}; allowed: {', '.join(self._stations)}")
         self._stations[name].check_member(member)
 
+    def _why_other(self, member: Member) -> str:
+        """Return which side has to read the lab file again; empty if both have read the same."""
+        if member.lab == self._fingerprint:
+            return ""
+        with suppress(OSError):
+            if fingerprint(self._lab_file) == self._fingerprint:
+                return "the lab file was changed since this run has read it; end the run, and start it again"
+        return (
+            "the lab file was changed since the lab process has read it; start that again: 'athanor lab stop' and "
+            "then 'athanor lab run'"
+        )
+
+    def _check_lab_file(self, member: Member) -> None:
+        """Check that a campaign has read the same lab file.
+
+        Raises:
+            LabError: it has not.
+        """
+        if why := self._why_other(member):
+            raise LabError(why)
+
     def _serve_campaign(self, there: CampaignLine, member: Member) -> None:
         line = there.line
+        if not line.reply(partial(self._check_lab_file, member)):
+            return
         with self._joining:
             other = self._campaigns.get(member.id)
             if other is not None and other.folder != member.folder:
@@ -245,7 +276,6 @@ class LabService:
             self._campaigns[member.id] = there
             has = self._reservations.join(member.id, member.name, member.claim)
         self._tell(f"campaign {member.name} is here, with {counted(len(has), 'station')}")
-        line.reply(lambda: None)
         self._publish()
         line.serve(partial(self._take, member.id, there))
         with self._joining:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 
@@ -109,6 +110,19 @@ class SharedLabStatus:
     stations: Mapping[str, StationStatus]
     members: Mapping[str, tuple[LabClaim, bool]]
     closing: bool
+
+
+def _protocol() -> bytes:
+    """Return what both ends of a line have to agree on: the version, and of what messages consist."""
+    classes = (Member, Greeting, Standing, StationStatus, SharedLabStatus, LabClaim)
+    told = [(one.__name__, [(part.name, str(part.type)) for part in fields(one)]) for one in classes]
+    told.append((LimitConfig.__name__, [(name, str(part)) for name, part in LimitConfig.model_fields.items()]))
+    messages = hashlib.sha256(repr(told).encode()).hexdigest()[:8]
+    return f"{importlib.metadata.version('athanor-sdl')}, messages {messages}".encode()
+
+
+PROTOCOL = _protocol()
+"""Said first on each line, as plain text, which every version understands."""
 
 
 def fingerprint(lab_file: Path) -> str:

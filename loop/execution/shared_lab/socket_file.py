@@ -12,11 +12,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from campaigns.errors import LabError
+from loop.execution.shared_lab.messages import PROTOCOL
 from loop.storage.lab_files.lab_lock import shared_folder
 
 _NAME = "lab.sock"
 _LONGEST = 100
 """Bytes of a socket's name that every system takes."""
+_LONGEST_VERSION = 10_000
+"""Bytes at most of what is said first on a line: more than any version has said."""
 
 
 def listening(lab_file: Path) -> socket.socket:
@@ -132,6 +135,34 @@ def note_end(lab_file: Path) -> None:
 def line_of(found: socket.socket) -> Connection:
     """Return a socket as a line for messages; the socket stays open, so that its owner can shut it down."""
     return Connection(os.dup(found.fileno()))
+
+
+def opened_line(found: socket.socket) -> Connection:
+    """Return a socket to a lab process as a line for messages, once it was said of which version they will be.
+
+    Raises:
+        OSError: nobody is there.
+    """
+    line = line_of(found)
+    try:
+        line.send_bytes(PROTOCOL)
+    except OSError:
+        line.close()
+        raise
+    return line
+
+
+def check_version(line: Connection) -> None:
+    """Check that the other end of a line is of this version, and tell it otherwise.
+
+    Raises:
+        OSError, EOFError: nobody is there, or it says something else.
+    """
+    if (other := line.recv_bytes(_LONGEST_VERSION)) != PROTOCOL:
+        mine, its = PROTOCOL.decode(), other.decode(errors="replace")
+        end = f"end it by Ctrl-C or 'kill {os.getpid()}', and start it again by 'athanor lab run'"
+        line.send(("error", LabError(f"the lab process is of another version ({mine}) than this one ({its}): {end}")))
+        raise EOFError
 
 
 def is_of_same_user(found: socket.socket) -> bool:

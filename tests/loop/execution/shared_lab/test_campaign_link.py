@@ -13,31 +13,39 @@ import pytest
 
 from campaigns.lab.lab_claim import LabClaim
 from loop.cli.lab_orders import serve_lab
-from loop.execution.shared_lab import lab_process
+from loop.execution.shared_lab import lab_process, messages
 from loop.execution.shared_lab.attached_lab import AttachedStations
 from loop.execution.shared_lab.campaign_link import CampaignLink
-from loop.execution.shared_lab.messages import Member, Standing
+from loop.execution.shared_lab.messages import PROTOCOL, Member, Standing
 from loop.execution.shared_lab.socket_file import line_of, listening
 from tests.shared_labs import until
 
 
-def test_a_lab_process_that_is_away_is_told_once_and_that_it_is_back(tmp_path: Path) -> None:
+def test_a_lab_process_that_is_away_is_told_once_and_that_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lab = tmp_path / "lab.yaml"
     lab.touch()
     (tmp_path / "lab.lab").mkdir()
     listener, lines, told = listening(lab), list[Any](), list[str]()
+    signs: list[object] = []
+    monkeypatch.setattr(messages, "HEARTBEAT", 0.01)
 
     def serve() -> None:
         for _ in range(2):
             found, _ = listener.accept()
             line = line_of(found)
             lines.append((found, line))
+            assert line.recv_bytes() == PROTOCOL
             line.recv()
             line.send(("standing", Standing()))
+            if not signs:
+                signs.append(line.recv())
 
     threading.Thread(target=serve, daemon=True).start()
     link = CampaignLink(lab, Member("one", "one", LabClaim(), tmp_path, {}, ""))
     link.on_news = told.append
+    until(lambda: signs)
     found, line = lines[0]
     line.close()
     found.close()
@@ -45,6 +53,7 @@ def test_a_lab_process_that_is_away_is_told_once_and_that_it_is_back(tmp_path: P
     link.close()
     for one in (lines[1][1], lines[1][0], listener):
         one.close()
+    assert signs[0] == ("call", "alive", ())
     away, back = told
     assert away == f"the lab process does not answer; 'athanor lab run {lab}' starts it again"
     assert back == "the lab process is back"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ from loop.execution.shared_lab.attached_lab import AttachedStations
 from loop.execution.shared_lab.campaign_link import CampaignLink, LabLine
 from loop.execution.shared_lab.lab_process import run_lab
 from loop.execution.shared_lab.messages import Greeting, Member, Purpose, fingerprint
-from loop.execution.shared_lab.socket_file import connected, is_served, line_of
+from loop.execution.shared_lab.socket_file import connected, is_served, line_of, opened_line
 from tests.shared_labs import OVEN, until
 
 pytestmark = pytest.mark.slow
@@ -194,7 +195,7 @@ def test_two_copies_of_a_campaigns_store_are_not_here_together(glass: Campaign, 
 
 def test_a_run_that_reads_nothing_is_away_and_holds_up_nobody(glass: Campaign, folder: Path) -> None:
     deaf = Member("deaf", "deaf", LabClaim(), folder / "deaf.lab", {}, fingerprint(folder / "lab.yaml"))
-    with connected(folder / "lab.yaml") as found, closing(line_of(found)) as line:
+    with connected(folder / "lab.yaml") as found, closing(opened_line(found)) as line:
         line.send(Greeting(Purpose.CAMPAIGN, deaf))
         until(lambda: "campaign deaf" in dict(lab_rows(folder / "lab.yaml")))
         for _ in range(500):  # each changes what all campaigns are told
@@ -217,7 +218,7 @@ def test_a_run_that_shows_no_life_loses_its_station_after_its_job_and_reads_no_o
     file = folder / "lab.yaml"
     suspended = replace(clay.member, id="suspended", name="suspended", folder=folder / "suspended.lab")
     oven = LabLine(file, Greeting(Purpose.STATION, suspended, "oven"), RunContext({}))
-    with connected(file) as found, closing(line_of(found)) as line:
+    with connected(file) as found, closing(opened_line(found)) as line:
         line.send(Greeting(Purpose.CAMPAIGN, suspended))
         line.send(("call", "request", (("oven",), ())))
         until(lambda: "reserved for campaign suspended" in dict(lab_rows(file))["station oven"])
@@ -286,11 +287,23 @@ def test_a_campaign_may_tighten_the_lab_file_and_never_widen_it(folder: Path) ->
         bold.close()
 
 
-def test_a_campaign_that_has_read_another_lab_file_is_refused(folder: Path) -> None:
-    late = Campaign(folder, "late", lab="another")
-    with pytest.raises(LabError, match="changed since the lab process has read it"):
-        late.stations["oven"].call("facts")
-    late.close()
+def test_of_two_that_have_read_different_lab_files_the_one_that_is_behind_is_to_start_again(folder: Path) -> None:
+    file = folder / "lab.yaml"
+    with pytest.raises(LabError, match="changed since this run has read it; end the run, and start it again"):
+        Campaign(folder, "late", lab="another")
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text + "# changed", encoding="utf-8")
+    with pytest.raises(LabError, match="changed since the lab process has read it; start that again"):
+        Campaign(folder, "early")
+    file.write_text(text, encoding="utf-8")
+
+
+def test_another_version_is_refused_with_both_and_what_to_do(folder: Path) -> None:
+    with connected(folder / "lab.yaml") as found, closing(line_of(found)) as line:
+        line.send_bytes(b"0.0.1, messages 123")
+        kind, error = line.recv()
+    assert kind == "error"
+    assert re.search(r"another version \(.*messages.*\) than this one \(0.0.1, messages 123\): end it by", str(error))
 
 
 def test_an_emergency_stop_reaches_the_campaign_whose_job_is_under_way(glass: Campaign, folder: Path) -> None:
