@@ -11,7 +11,7 @@ from typing import Any
 from campaigns.values import Measurement, MetricValue
 from tests.loop.faults.floor import ODD, Floor
 
-_SIGNALS = {"height": "mm", "reading": "mm", "soak_mean_temperature": "degC", "gauge": "mm"}
+_SIGNALS = {"height": "mm", "reading": "mm", "soak_mean_temperature": "degC", "gauge": "mm", "stage_gauge": "mm"}
 
 
 def _reading(data: Mapping[str, Any], odd: Callable[[], object]) -> Measurement:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 import time
-from collections.abc import Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, ClassVar
 
+from bluesky import plan_stubs as bps
+from bluesky import preprocessors as bpp
+from bluesky.utils import MsgGenerator
 from ophyd import Component, EpicsSignal, EpicsSignalRO, PVPositioner
 from ophyd.status import MoveStatus
 
-from campaigns.errors import BusyError, SampleError
+from campaigns.errors import BusyError, SampleError, StepError
 from instruments.devices.epics_furnace import EpicsFurnace
 from instruments.job_instrument import SAMPLE_FAILED, JobInstrument, Quantity
+from instruments.places import told_values, with_places
 from instruments.status import LabStatus
 from tests.loop.faults.floor import ODD, Floor
 
@@ -36,8 +41,8 @@ class Press(JobInstrument):
 
     @property
     def fault(self) -> str:
-        """What goes wrong with the sample at hand."""
-        return self._fault if self.sample.get() == ODD else ""
+        """What goes wrong with the job at hand."""
+        return self._fault if any(map(_is_odd, self._pellets)) else ""
 
     def check_ready(self) -> None:
         """Check that nobody else's job is under way."""
@@ -47,7 +52,7 @@ class Press(JobInstrument):
 
     def has_job(self, token: str) -> bool:
         """Return whether it remembers a job."""
-        return token in self._remembered
+        return self._job(token).exists()
 
     def never_began(self, token: str) -> bool:
         """Return whether it does not."""
@@ -58,13 +63,15 @@ class Press(JobInstrument):
         if self.fault == "exit":
             sys.exit("no licence")
         if not self.has_job(token):
-            self._remember(token)
-        force, begun, sample = self._remembered[token]
-        self.force.put(force)
-        self.sample.put(sample)
+            told = {**told_values(self), **({} if self.place_count > 1 else {"sample": self.sample.get()})}
+            self._job(token).write_text(json.dumps({"begun": time.monotonic(), "told": told}))
+            self.floor.note("press", "begin", token)
+        job = json.loads(self._job(token).read_text())
+        for key, value in job["told"].items():
+            attrgetter(key)(self).put(value)
         self.token.put(token)
         self.state.put("busy")
-        self.clock.call_later(max(begun + _PRESSING - time.monotonic(), 0.0), lambda: self._end(token), self.name)
+        self.clock.call_later(max(job["begun"] + _PRESSING - time.monotonic(), 0.0), lambda: self._end(token))
 
     def progress(self) -> str:
         """Return its state."""
@@ -77,6 +84,12 @@ class Press(JobInstrument):
             raise ConnectionError("the line is dead")
         return super().read()
 
+    @property
+    def _pellets(self) -> list[Any]:
+        """What each sample of the job has for itself."""
+        places = [self.place(number) for number in range(1, self.place_count + 1)] if self.place_count > 1 else [self]
+        return [place for place in places if place.sample.get()]
+
     def _end(self, token: str) -> None:
         if self.token.get() != token or self.state.get() != "busy":
             return
@@ -85,23 +98,31 @@ class Press(JobInstrument):
         if self.floor.held:
             self.clock.call_later(_LOOKING, lambda: self._end(token), self.name)
             return
-        self.height.put(math.nan if self.fault == "nan" else 2.0 * float(self.force.get()))
         if f"press done {token}" not in self.floor.journal.read_text().splitlines():
             self.floor.note("press", "done", token)
-        self.message.put("the pellet is cracked")
-        self.state.put(SAMPLE_FAILED if self.fault == "cracked" else "done")
+        for one in self._pellets:
+            self._press(one)
+        self.state.put(self._pellets[0].state.get() if self.place_count == 1 else "done")
 
-    def _remember(self, token: str) -> None:
-        told = f"{token} {self.force.get()!r} {time.monotonic()!r} {self.sample.get()}\n"
-        with (self.floor.folder / "press.txt").open("a") as file:
-            file.write(told)
-        self.floor.note("press", "begin", token)
+    def _press(self, one: Any) -> None:
+        fault = self._fault if _is_odd(one) else ""
+        one.height.put(math.nan if fault == "nan" else 2.0 * float(one.force.get()))
+        one.message.put("the pellet is cracked" if fault == "cracked" else "")
+        one.state.put(SAMPLE_FAILED if fault == "cracked" else "done")
 
-    @property
-    def _remembered(self) -> Mapping[str, tuple[float, float, str]]:
-        file = self.floor.folder / "press.txt"
-        lines = [line.split() for line in file.read_text().splitlines()] if file.exists() else []
-        return {token: (float(force), float(begun), sample) for token, force, begun, sample in lines}
+    def _job(self, token: str) -> Path:
+        return self.floor.folder / f"job-{token}"
+
+
+def _is_odd(pellet: Any) -> bool:
+    return bool(pellet.sample.get() == ODD)
+
+
+_Pair = with_places(Press, 2, ["force", "height"])
+
+
+class Tray(_Pair, Press):  # type: ignore[valid-type, misc]  # mypy does not follow classes that are made
+    """A press that presses two pellets at once."""
 
 
 class Oven(EpicsFurnace):
@@ -184,3 +205,13 @@ class Stage(PVPositioner):
         if self.fault == "callback":
             raise KeyError("no such register")
         super()._move_changed(*values, **more)
+
+
+@bpp.run_decorator(md={"plan_name": "measure"})
+def measure(x: float, stage: Stage) -> MsgGenerator[None]:
+    """Move an axis, and read it where it is there."""
+    yield from bps.mv(stage, x)
+    at = yield from bps.rd(stage.readback)
+    if abs(at - x) > 0.01:
+        raise StepError(f"the stage was sent to {x} mm and is at {at}")
+    yield from bps.trigger_and_read([stage])

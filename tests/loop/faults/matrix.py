@@ -25,6 +25,8 @@ class Kind:
         title: of its column.
         about: what stands there.
         device: dotted path of the test's device; empty for a person.
+        plan: dotted path of its plan, if it has one.
+        attached: whether it is behind a lab process.
         settings: of the device; ``{floor}`` is replaced.
         more: what else the campaign file says of the station.
         setting: what its recipe sets, from ``low`` to ``high`` in ``unit``.
@@ -33,6 +35,7 @@ class Kind:
         instrument: its name in the journal.
         served: whether it is behind a server.
         bound: whether its devices know no jobs.
+        places: how many samples one job takes.
     """
 
     name: str
@@ -47,6 +50,9 @@ class Kind:
     more: Mapping[str, Any] = field(default_factory=dict)
     served: bool = False
     bound: bool = False
+    places: int = 1
+    plan: str = ""
+    attached: bool = False
 
 
 _PRESS = Kind(
@@ -66,7 +72,7 @@ KINDS = (
         name="process",
         title="driver in a process",
         about="the same, with `process: true`",
-        more={"process": True, "response_timeout": "4 s"},
+        more={"process": True, "response_timeout": "3 s"},
     ),
     Kind(
         name="epics",
@@ -95,6 +101,36 @@ KINDS = (
         },
         served=True,
         bound=True,
+    ),
+    Kind(
+        name="plan",
+        title="plan of one's own",
+        about="a Bluesky plan of one's own with the same device, which looks itself whether it is where it was sent",
+        device="tests.loop.faults.devices:Stage",
+        plan="tests.loop.faults.devices:measure",
+        settings={"prefix": "matrix:axis:"},
+        setting=("x", "mm", 1.0, 9.0),
+        signal=("stage_gauge", "mm", 2.0),
+        instrument="axis",
+        more={"setpoints": {"x": {"unit": "mm", "limits": [0, 10]}}, "units": {"stage_gauge": "mm"}},
+        served=True,
+        bound=True,
+    ),
+    replace(
+        _PRESS,
+        name="load",
+        title="load",
+        about="a `JobInstrument` in the controller that takes two samples under one job; the fault meets one of them",
+        device="tests.loop.faults.devices:Tray",
+        more={"capacity": 2},
+        places=2,
+    ),
+    replace(
+        _PRESS,
+        name="lab",
+        title="behind a lab process",
+        about="a `JobInstrument` that a lab process owns (`athanor lab run`); the campaign is attached to that",
+        attached=True,
     ),
     Kind(
         name="manual",
@@ -147,7 +183,7 @@ class Outcome:
     """What a fault costs.
 
     Attributes:
-        state: of the trial that it meets; the trial after it is always completed.
+        state: of the trial that it meets; the one after it is always completed.
         cause: of the failure.
         reason: part of what the store keeps.
         device: what the instrument has written down last of the job: begin, done or stopped; empty for nothing.
@@ -167,6 +203,8 @@ class Outcome:
     remark: str = ""
 
 
+UNTRIED = "not tested yet"
+"""In the place of why it cannot happen: no test says what it costs."""
 Cell = Outcome | str
 """What a fault costs, or why it cannot happen."""
 
@@ -184,6 +222,7 @@ class Fault:
         killed: whether the controller is killed before the action.
         step: changes of the step, such as its analysis.
         held: whether the job is kept from ending until the action is done.
+        of_sample: whether it is a matter of the sample, or of its data, so that it costs one sample of a load.
     """
 
     name: str
@@ -194,6 +233,7 @@ class Fault:
     killed: bool = False
     step: Mapping[str, Any] = field(default_factory=dict)
     held: bool = True
+    of_sample: bool = False
 
     def at(self, kind: str) -> Outcome | str:
         """Return what it costs at a kind of station, or why it cannot happen there."""
@@ -211,7 +251,9 @@ _ALL = ("soft", "process", "epics", "plain", "manual")
 
 
 def _everywhere(outcome: Outcome, **others: Cell) -> dict[str, Cell]:
-    return {**dict.fromkeys(_ALL, outcome), **others}
+    """Return the cells of a fault; a plan costs what its devices do, loads and lab processes what their driver does."""
+    found: dict[str, Cell] = {**dict.fromkeys(_ALL, outcome), **others}
+    return {"plan": found["plain"], "load": found["soft"], "lab": found["soft"], **found}
 
 
 _NO_SERVER = "has no server"
@@ -233,6 +275,7 @@ FAULTS = (
             epics=replace(_LOST, reason="does not know job", device="begin"),
             plain=replace(_LOST, reason="nobody can tell how far job", device="begin"),
             manual=_NO_SERVER,
+            lab=_DONE,
         ),
         killed=True,
         action="restart",
@@ -243,6 +286,10 @@ FAULTS = (
         _everywhere(
             _WAITED,
             soft="its driver is called in the controller, and has no link of its own",
+            plan=replace(
+                _WAITED, remark="a reading of the plan itself that is not answered is not repeated, see below"
+            ),
+            lab=_WAITED,
             manual="has the step's time limit to answer",
         ),
         action="fall_silent",
@@ -254,6 +301,7 @@ FAULTS = (
             replace(_DONE, within=TWICE),
             soft="its driver is called in the controller, and has no link of its own",
             plain=replace(_LOST, reason="did not end within", device="stopped", within=TIME_LIMIT),
+            lab=UNTRIED,
             manual="is an answer that comes late, see below",
         ),
         action="stay_silent",
@@ -267,6 +315,7 @@ FAULTS = (
             process=_NO_SERVER,
             epics=replace(_GONE, reason="does not answer|Failed to connect"),
             plain=replace(_GONE, reason="did not end within"),
+            lab="is waited for until it is started again, see below, or somebody says that it has ended",
             manual=_NO_SERVER,
         ),
         action="disappear",
@@ -279,6 +328,7 @@ FAULTS = (
             soft=_NO_SERVER,
             epics=replace(_LOST, reason="find out what it did|does not know job", device="begin"),
             plain=replace(_LOST, state=TrialState.FAILED, reason="is at 0.0", device="begin"),
+            lab=_DONE,
             manual=_NO_SERVER,
         ),
         action="restart",
@@ -297,6 +347,7 @@ FAULTS = (
             epics=replace(_DONE, within=TWICE),
             plain=replace(_LOST, reason="did not end within", device="stopped", within=TIME_LIMIT),
             manual=_NO_DRIVER,
+            lab=UNTRIED,
         ),
         driver="callback",
         action="break_down",
@@ -311,7 +362,7 @@ FAULTS = (
     Fault(
         "unread",
         "Reading fails once after the job is done",
-        _everywhere(_DONE, manual=_NO_DRIVER),
+        _everywhere(_DONE, plan=replace(_LOST, reason="the line is dead"), manual=_NO_DRIVER),
         driver="read",
         held=False,
     ),
@@ -321,6 +372,7 @@ FAULTS = (
         _everywhere(
             replace(_DONE, within=TWICE),
             plain=replace(_LOST, reason="did not end within", device="stopped", within=TIME_LIMIT),
+            lab=UNTRIED,
         ),
         action="let_be_late",
     ),
@@ -332,6 +384,7 @@ FAULTS = (
         ),
         step={"analysis": "tests.loop.faults.analyses:hanging", "analysis_timeout": f"{ANALYSIS_LIMIT} s"},
         action="lose_patience",
+        of_sample=True,
         held=False,
     ),
     Fault(
@@ -339,6 +392,7 @@ FAULTS = (
         "The analysis calls `sys.exit`",
         _everywhere(replace(_ANALYSIS, reason="SystemExit: no licence")),
         step={"analysis": "tests.loop.faults.analyses:exiting"},
+        of_sample=True,
         held=False,
     ),
     Fault(
@@ -387,6 +441,7 @@ FAULTS = (
             manual=replace(_CRACKED, reason="it is cracked"),
         ),
         driver="cracked",
+        of_sample=True,
         held=False,
     ),
     Fault(
@@ -394,9 +449,21 @@ FAULTS = (
         "The instrument reads no number",
         _everywhere(_NAN, manual="is told at once, and asked again"),
         driver="nan",
+        of_sample=True,
         held=False,
     ),
 )
+
+EXTENDED: Mapping[str, frozenset[str]] = {
+    "process": frozenset({"analysis_hangs", "analysis_exits", "clock_jumps", "ctrl_c", "nan"}),
+    "epics": frozenset({"analysis_hangs", "analysis_exits"}),
+    "plan": frozenset(
+        {"analysis_hangs", "analysis_exits", "clock_jumps", "ctrl_c", "busy", "driver_exits", "cracked", "nan"}
+    ),
+    "load": frozenset({"analysis_hangs", "unread", "busy", "clock_jumps", "ctrl_c"}),
+    "lab": frozenset({"analysis_hangs", "analysis_exits", "unread", "clock_jumps", "ctrl_c", "cracked", "nan"}),
+}
+"""Kind of station to the faults that are tried only with ``ATHANOR_FAULTS=all``: they cost the same at another kind."""
 
 
 _INTRODUCTION = """\
@@ -405,8 +472,9 @@ _INTRODUCTION = """\
 What becomes of a trial when something goes wrong under it, at each kind of station. This page is made from the
 definitions that the tests hold (`python -m tests.loop.faults.matrix`): a cell is a campaign of two trials on the clock
 on the wall, against real servers and processes, which are killed, stopped and started again. The fault meets the first
-trial. The second one is always completed, an instrument never begins a job twice, and what the models learn is what was
-really made. What people do about an uncertain trial: [operators](operators.md).
+trial. The one after it is always completed, an instrument never begins a job twice, and what the models learn is what
+was really made. What people do about an uncertain trial: [operators](operators.md). Some cells that cost the same
+elsewhere are run only by `ATHANOR_FAULTS=all pytest tests/loop/faults`.
 """
 _WORDS = """\
 - *uncertain*: nobody knows what the sample has seen; it is not repeated, and waits for a person's decision.
@@ -436,7 +504,9 @@ def _overview() -> str:
 
 
 def _short(cell: Outcome | str) -> str:
-    return "–" if isinstance(cell, str) else _verdict(cell)
+    if isinstance(cell, str):
+        return "?" if cell == UNTRIED else "–"
+    return _verdict(cell)
 
 
 def _verdict(outcome: Outcome) -> str:
@@ -445,17 +515,19 @@ def _verdict(outcome: Outcome) -> str:
 
 def _section(kind: Kind) -> str:
     head = ["what happens", "trial", "reason that is stored", "instrument", "the models learn", "held up"]
-    rows = [[fault.event, *_details(fault.at(kind.name))] for fault in FAULTS]
+    rows = [[fault.event, *_details(fault, kind)] for fault in FAULTS]
     return f"## {kind.title[0].upper()}{kind.title[1:]}\n\n{_table(head, rows)}\n"
 
 
-def _details(cell: Outcome | str) -> list[str]:
+def _details(fault: Fault, kind: Kind) -> list[str]:
+    cell = fault.at(kind.name)
     if isinstance(cell, str):
-        return [f"does not happen: {cell}", "", "", "", ""]
+        return [cell if cell == UNTRIED else f"does not happen: {cell}", "", "", "", ""]
     reason = f"... {cell.reason.partition('|')[0]} ..." if cell.reason else ""
-    goes_on = "; the next run goes on" if cell.ends else ""
-    remark = f"; {cell.remark}" if cell.remark else ""
-    return [_verdict(cell) + goes_on + remark, reason, _SAID[cell.device], cell.learnt, cell.within.text]
+    said = [_verdict(cell), *(["the next run goes on"] if cell.ends else []), *([cell.remark] if cell.remark else [])]
+    if kind.places > 1 and cell.cause:
+        said.append(f"the other sample of its load {'is completed' if fault.of_sample else 'as well'}")
+    return ["; ".join(said), reason, _SAID[cell.device], cell.learnt, cell.within.text]
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
