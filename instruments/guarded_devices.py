@@ -62,7 +62,8 @@ class GuardedInstrument:
         known = {*objects, *(id(inner) for found in objects.values() for inner in _inner(found))}
         self._replace(instrument, "with_defaults", self._checked_defaults(instrument.with_defaults))
         self._replace(instrument, "check_ready", self._checked_ready(instrument.check_ready))
-        self._replace(instrument, "set", self._checked_start(instrument.set))
+        for way in ("start", "set"):
+            self._replace(instrument, way, self._checked_start(getattr(instrument, way)))
         if isinstance(instrument, BoundInstrument):
             devices = instrument.binding.devices.values()
             for part in chain.from_iterable(map(_all_parts, devices)):

@@ -226,6 +226,7 @@ def test_nothing_moves_while_a_requirement_does_not_hold_or_cannot_be_read(
         lambda: floor.run(lambda: bps.trigger(floor.stage.motor)),
         floor.instrument.check_ready,
         lambda: floor.instrument.set("t1", timeout=1.0),
+        lambda: floor.instrument.start("t1"),
     ):
         with pytest.raises(InterlockError, match="interlock: door"):
             attempt()

@@ -168,8 +168,8 @@ class LabSafety(Safety):
         self.release()
 
     def release(self) -> None:
-        """Take the guards away."""
-        for one in self._guarded.values():
+        """Take the guards away, the last first: stations may have a device in common."""
+        for one in reversed(self._guarded.values()):
             one.release()
 
     @property
