@@ -19,7 +19,7 @@ from bluesky.utils import MsgGenerator
 from ophyd import Component, Device, Kind, Signal
 from ophyd.status import Status
 
-from benchmarks.safety.account import Account
+from benchmarks.safety.account import UNLIMITED, Account
 from benchmarks.safety.drawing import UNITS
 from campaigns.values import Measurement, MetricValue
 from instruments.emergency_stop import StopFile
@@ -76,8 +76,8 @@ class World:
                 place = self.draw.choice(list(self.axes))
                 told, value = self.draw.choice((self.axes, self.inner))[place], self.value(place)
                 way = self.draw.choice([one for one in _WAYS if hasattr(told, one)])
-            if self.lamps and self.draw.random() < 0.05:
-                told, way, value = self.draw.choice(self.lamps), "put", self.draw.random()
+            if self.lamps and self.draw.random() < 0.2:
+                told, way, value = self.draw.choice(self.lamps), self.draw.choice(("put", "set")), self.draw.random()
             self.command(lambda told=told, way=way, value=value: getattr(told, way)(value))  # type: ignore[misc]
 
     def command(self, action: Callable[[], Any]) -> None:
@@ -188,6 +188,7 @@ class Rig(Device):  # type: ignore[misc]  # ophyd has no types
     b = Component(Axis, "")
     c = Component(Axis, "")
     lamp = Component(Actuator, value=0.0)
+    fan = Component(Actuator, value=0.0)
 
     def __init__(
         self, *args: Any, world: int, station: str, prefix: str = "", sly: bool = False, **kwargs: Any
@@ -204,6 +205,7 @@ class Rig(Device):  # type: ignore[misc]  # ophyd has no types
             self.world.account.is_new(place)
         self.lamp.world, self.lamp.place = self.world, f"{station}.lamp"
         self.world.lamps.append(self.lamp)
+        self.fan.world, self.fan.place = self.world, UNLIMITED
         if sly:
             self.world.command(lambda: self.a.setpoint.put(1e6))
 
@@ -289,9 +291,10 @@ def sneak(rig: Rig, a: float, b: float, c: float) -> MsgGenerator:
         yield from bps.abs_set(axis, value, wait=True)
     for _ in range(world.tries // 10):
         place = world.draw.choice(list(world.axes))
+        told = world.draw.choice((world.axes, world.inner))[place]
         world.commands += 1
         with suppress(Exception):
-            yield from bps.abs_set(world.draw.choice((world.axes, world.inner))[place], world.value(place))
+            yield from bps.abs_set(rig.fan if world.draw.random() < 0.1 else told, world.value(place))
     world.hammer()
     yield from bps.create()
     yield from bps.read(rig)
