@@ -84,8 +84,7 @@ class Account:
             self.wrong += [] if isinstance(value, str) else [f"{value} by a plan, where nobody states limits"]
             return
         if name not in self.parts:  # of which the lab file says nothing
-            station = name.partition(".")[0]
-            why = "" if self.may_secure(station) else self.closed(station)
+            why = self.closed(name.partition(".")[0])
             self.wrong += [f"{name} = {value}: {why}"] if why else []
             return
         part = self.parts[name]
