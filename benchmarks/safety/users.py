@@ -55,7 +55,7 @@ class World:
     lock: Any = field(default_factory=threading.RLock)
     axes: dict[str, Any] = field(default_factory=dict)
     inner: dict[str, Any] = field(default_factory=dict)
-    lamps: list[Any] = field(default_factory=list)
+    lamps: dict[str, Any] = field(default_factory=dict)
     closed: list[tuple[float, str]] = field(default_factory=list)
     commands: int = 0
     calm: bool = True
@@ -77,7 +77,11 @@ class World:
                 told, value = self.draw.choice((self.axes, self.inner))[place], self.value(place)
                 way = self.draw.choice([one for one in _WAYS if hasattr(told, one)])
             if self.lamps and self.draw.random() < 0.2:
-                told, way, value = self.draw.choice(self.lamps), self.draw.choice(("put", "set")), self.draw.random()
+                told, way, value = (
+                    self.draw.choice(list(self.lamps.values())),
+                    self.draw.choice(("put", "set")),
+                    self.draw.random(),
+                )
             self.command(lambda told=told, way=way, value=value: getattr(told, way)(value))  # type: ignore[misc]
 
     def command(self, action: Callable[[], Any]) -> None:
@@ -204,7 +208,7 @@ class Rig(Device):  # type: ignore[misc]  # ophyd has no types
             self.world.account.shown[place] = 0.0
             self.world.account.is_new(place)
         self.lamp.world, self.lamp.place = self.world, f"{station}.lamp"
-        self.world.lamps.append(self.lamp)
+        self.world.lamps[self.lamp.place] = self.lamp
         self.fan.world, self.fan.place = self.world, UNLIMITED
         if sly:
             self.world.command(lambda: self.a.setpoint.put(1e6))

@@ -26,7 +26,7 @@ def quiet() -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("quiet")
 def test_of_ten_thousand_commands_none_sets_what_limits_interlocks_or_an_emergency_forbid() -> None:
-    driven = [campaigns.drive(seed, 250) for seed in CAMPAIGNS]
+    driven = [campaigns.drive(seed, 150) for seed in CAMPAIGNS]
     accounts = [one.account for one in driven]
     left = max(COMMANDS - sum(one.commands for one in driven), LEAST)
     accounts += [devices.drive(seed, EACH) for seed in range(math.ceil(left / EACH))]
