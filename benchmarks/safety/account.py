@@ -130,12 +130,19 @@ class Account:
         return True
 
     def too_fast(self, part: Part, name: str, value: float) -> str:
-        """Return why a setpoint comes too early after the last one, or too far from it; empty if it does not."""
+        """Return why a setpoint comes too early after the last one, or too far from it; empty if it does not.
+
+        A part that was refused something counts from where it is shown to be.
+        """
         if part.rate is None:
             return ""
         passed = min(self.time - self.moved.get(name, -math.inf), RAMP_STEP)
-        step = abs(value - self.now[name])
-        return f"{step} from the last one after {passed} s" if step > part.rate * passed * (1 + 1e-6) else ""
+        step = min(abs(value - at) for at in (self.now[name], self.shown.get(name, self.now[name])))
+        return (
+            f"{step} from the last one, shown at {self.shown.get(name)}, rate {part.rate}, after {passed} s"
+            if step > part.rate * passed * (1 + 1e-6)
+            else ""
+        )
 
     def closed(self, station: str) -> str:
         """Return why nothing may move at a station now; empty if it may."""
