@@ -205,6 +205,9 @@ class Outcome:
 
 UNTRIED = "not tested yet"
 """In the place of why it cannot happen: no test says what it costs."""
+UNSETTLED = "not settled: completed in three of four runs; in one, the session did not end"
+"""The same, where it was tried and comes out differently."""
+OPEN = (UNTRIED, UNSETTLED)
 Cell = Outcome | str
 """What a fault costs, or why it cannot happen."""
 
@@ -275,7 +278,7 @@ FAULTS = (
             epics=replace(_LOST, reason="does not know job", device="begin"),
             plain=replace(_LOST, reason="nobody can tell how far job", device="begin"),
             manual=_NO_SERVER,
-            lab=_DONE,
+            lab=UNSETTLED,
         ),
         killed=True,
         action="restart",
@@ -505,7 +508,7 @@ def _overview() -> str:
 
 def _short(cell: Outcome | str) -> str:
     if isinstance(cell, str):
-        return "?" if cell == UNTRIED else "–"
+        return "?" if cell in OPEN else "–"
     return _verdict(cell)
 
 
@@ -522,7 +525,7 @@ def _section(kind: Kind) -> str:
 def _details(fault: Fault, kind: Kind) -> list[str]:
     cell = fault.at(kind.name)
     if isinstance(cell, str):
-        return [cell if cell == UNTRIED else f"does not happen: {cell}", "", "", "", ""]
+        return [cell if cell in OPEN else f"does not happen: {cell}", "", "", "", ""]
     reason = f"... {cell.reason.partition('|')[0]} ..." if cell.reason else ""
     said = [_verdict(cell), *(["the next run goes on"] if cell.ends else []), *([cell.remark] if cell.remark else [])]
     if kind.places > 1 and cell.cause:
