@@ -461,7 +461,10 @@ EXTENDED: Mapping[str, frozenset[str]] = {
     "process": frozenset({"analysis_hangs", "analysis_exits", "clock_jumps", "ctrl_c", "nan"}),
     "epics": frozenset({"analysis_hangs", "analysis_exits"}),
     "plan": frozenset(
-        {"analysis_hangs", "analysis_exits", "clock_jumps", "ctrl_c", "busy", "driver_exits", "cracked", "nan"}
+        {
+            *("analysis_hangs", "analysis_exits", "clock_jumps", "ctrl_c", "busy", "driver_exits", "cracked", "nan"),
+            *("both_killed", "gone", "restarted"),
+        }
     ),
     "load": frozenset({"analysis_hangs", "unread", "busy", "clock_jumps", "ctrl_c"}),
     "lab": frozenset({"analysis_hangs", "analysis_exits", "unread", "clock_jumps", "ctrl_c", "cracked", "nan"}),

@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 
 import pytest
 import yaml
-from caproto.client import common as caproto_client
 
 from campaigns.campaign import Campaign
 from campaigns.errors import LabError, StoreError
@@ -279,7 +278,7 @@ class Cell:
 
     def run(self) -> None:
         """Let the fault happen, and go on until both trials have ended."""
-        pauses = (1.0, 5.0) if self.fault.action == "restart" else (0.2, 0.4)  # links take some seconds to come back
+        pauses = (2.0, 10.0) if self.fault.action == "restart" else (0.2, 0.4)  # links take some seconds to come back
         self.patch.setattr(dispatcher, "_PAUSES", pauses)
         if self.kind.served:
             assert self.server.process
@@ -539,7 +538,6 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for module in (real_lab, attached_lab):
         monkeypatch.setattr(module, "WallClock", SkippingClock)
     monkeypatch.setattr(campaign_link, "ANSWERING", 3.0)
-    monkeypatch.setattr(caproto_client, "MAX_RETRY_SEARCHES_INTERVAL", 0.2)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     return monkeypatch
 
