@@ -54,6 +54,13 @@ class PlainReadingsSettings(Config):
     """Metric to the standard uncertainty of its signal, in the signal's unit."""
 
 
+class EnteredMetricsSettings(Config):
+    """Settings of ``instruments.analyses.entered_metrics``."""
+
+    names: tuple[str, ...] = ()
+    """Metrics that are entered."""
+
+
 class _None(Config):
     """Of analyses that have no settings."""
 
@@ -61,6 +68,7 @@ class _None(Config):
 SETTINGS: Mapping[str, type[Config]] = {
     "instruments.analyses.calcination:phase_fraction": DiffractionSettings,
     "instruments.analyses.diffraction:phase_fraction": DiffractionSettings,
+    "instruments.analyses.entered_metrics:metrics": EnteredMetricsSettings,
     "instruments.analyses.galvanostatic:discharge": _None,
     "instruments.analyses.plain_readings:metrics": PlainReadingsSettings,
     "instruments.analyses.repeated_readings:means": ReadingsSettings,

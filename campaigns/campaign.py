@@ -10,6 +10,7 @@ from campaigns.checks.consistency import cross_check
 from campaigns.config import STRATEGY_PATTERN, Config, Count, Dollars, DottedPath, Name, Number, Seconds
 from campaigns.errors import CampaignError
 from campaigns.fidelity import ComputedFidelityConfig, FidelityConfig, MeasuredFidelityConfig
+from campaigns.lab.by_hand import with_bench, with_entries
 from campaigns.lab.combinations import combinations
 from campaigns.lab.lab_claim import LabClaim
 from campaigns.lab.lab_file import CampaignLabConfig
@@ -121,7 +122,8 @@ class Campaign(Config):
     """Earlier measurements, whose rows become trials of this campaign at no cost to its budget. The next run imports
     rows that are added later."""
     lab: CampaignLabConfig
-    """The laboratory: virtual, epics, real or custom, or a file that says which, with its stations."""
+    """The laboratory: virtual, epics, real or custom, or a file that says which, with its stations. A campaign without
+    lab, stations and workflow is done by hand: people make and measure each sample, and enter the metrics."""
     stations: dict[Name, StationConfig] = Field(default_factory=dict)
     """Name to station: the instruments that do the steps. A lab file has them itself."""
     workflow: Annotated[tuple[StepConfig, ...], Field(min_length=1)]
@@ -143,6 +145,18 @@ class Campaign(Config):
     def _of_lab_file(cls, stations: dict[str, StationConfig], info: ValidationInfo) -> dict[str, StationConfig]:
         """Return the stations of the lab file where there is one."""
         return stations_of(info.data.get("lab"), stations)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_hand(cls, data: Any) -> Any:
+        """Return the sections, with a bench where there is no laboratory."""
+        return with_bench(data)
+
+    @field_validator("workflow", mode="after")
+    @classmethod
+    def _entered(cls, workflow: tuple[StepConfig, ...], info: ValidationInfo) -> tuple[StepConfig, ...]:
+        """Return the steps, with what people enter."""
+        return with_entries(workflow, info.data.get("stations", {}), info.data.get("metrics", {}))
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from campaigns.constraints import linear_sum
+from campaigns.expressions import NAMES_OF_LABS
 from campaigns.units import QUANTITY, check_unit, split_quantity, to_unit
 
 
@@ -97,7 +98,7 @@ def _is_quantity(value: Any) -> float | str:
 
 
 def _no_keyword(name: str) -> str:
-    if keyword.iskeyword(name):
+    if keyword.iskeyword(name) and name not in NAMES_OF_LABS:
         raise ValueError(f"got {name!r}, a keyword of Python, which no expression can use; allowed: another name")
     return name
 

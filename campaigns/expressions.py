@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,12 @@ _PRODUCTS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
 }
+
+
+NAMES_OF_LABS = ("yield",)
+"""Keywords of Python that are names in campaign files, as chemists call what they maximise so."""
+_STAND_IN = "\N{GREEK SMALL LETTER XI}"
+"""With what such a name is read: a letter that no name has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,17 @@ class Product:
 
 
 def parsed(text: str) -> ast.expr:
+    """Return the syntax tree of an expression, in which keywords that are names of labs are names.
+
+    Raises:
+        ValueError: it is none.
+    """
+    readable = re.sub(rf"\b({'|'.join(NAMES_OF_LABS)})\b", rf"\g<1>{_STAND_IN}", text.strip())
     try:
-        return ast.parse(text.strip(), mode="eval").body
+        tree = ast.parse(readable, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"got {text!r}, which cannot be read: {error}") from error
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            node.id = node.id.removesuffix(_STAND_IN)
+    return tree

@@ -15,6 +15,7 @@ from campaigns.campaign import Campaign, stations_of
 from campaigns.checks.consistency import cross_check
 from campaigns.config import schema_of
 from campaigns.errors import CampaignError, Problem
+from campaigns.lab.by_hand import with_bench, with_entries
 from campaigns.parsing.validation_messages import explain, shown
 from campaigns.parsing.yaml_lines import YamlDocument, parts, read_document
 from campaigns.parsing.yaml_words import yaml_problem
@@ -105,7 +106,7 @@ def _read(text: str, source: str) -> YamlDocument:
 
 def _validated(data: dict[Any, Any], folder: Path | None) -> tuple[Campaign | dict[str, Any], list[Problem]]:
     """Return the campaign, or the sections that could be read and the problems."""
-    context = {PARENT: folder}
+    context, data = {PARENT: folder}, with_bench(data)
     try:
         return Campaign.model_validate(data, context=context), []
     except CampaignError as error:
@@ -141,6 +142,9 @@ def _sections(data: dict[Any, Any], context: dict[str, Any]) -> dict[str, Any]:
             continue  # explained with the whole file's errors
     if "stations" in sections:
         sections["stations"] = stations_of(sections.get("lab"), sections["stations"])
+    if "workflow" in sections:
+        entered = with_entries(sections["workflow"], sections.get("stations", {}), sections.get("metrics", {}))
+        sections["workflow"] = entered
     return sections
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from campaigns.analysis_settings import bad_settings
 from campaigns.checks.consumable_consistency import used_consumables
-from campaigns.checks.manual_consistency import manual_steps
+from campaigns.checks.manual_consistency import manual_steps, tells_parameters
 from campaigns.checks.sample_consistency import sample_steps
 from campaigns.checks.sum_consistency import step_sums
 from campaigns.errors import Problem, UnitError, suggestion
@@ -46,6 +46,7 @@ def cross_check(sections: Mapping[str, Any]) -> list[Problem]:
         _computed_needs_pool,
         _step_stations,
         _step_recipes,
+        _unused_parameters,
         _step_metrics,
         _analysis_settings,
         _fidelities,
@@ -244,13 +245,11 @@ def _step_stations(sections: Mapping[str, Any]) -> Iterator[Problem]:
 def _step_recipes(sections: Mapping[str, Any]) -> Iterator[Problem]:
     if "space" not in sections or "workflow" not in sections:
         return
-    parameters, used = sections["space"].all_parameters, set()
+    parameters = sections["space"].all_parameters
     for where, step in _steps(sections):
         for key, value in step.recipe.items():
             if not (isinstance(value, str) and value.startswith("$")):
                 continue
-            if step in sections["workflow"]:
-                used.add(value[1:])
             if value[1:] not in parameters:
                 yield Problem(f"{where}.recipe.{key}", _unknown(value[1:], parameters))
             elif parameters[value[1:]].when and parameters[value[1:]].otherwise is None:
@@ -258,9 +257,16 @@ def _step_recipes(sections: Mapping[str, Any]) -> Iterator[Problem]:
                     f"{value} does not always apply; add space.parameters.{value[1:]}.otherwise, the value to use then"
                 )
                 yield Problem(f"{where}.recipe.{key}", message)
-    for name in parameters:
-        if name not in used:
-            hint = f"use ${name} in a recipe, or remove the parameter"
+
+
+def _unused_parameters(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield the parameters that no step of the workflow sets, and of which no person is told."""
+    if "space" not in sections or "workflow" not in sections or any(map(tells_parameters, sections["workflow"])):
+        return
+    recipes = [value for step in sections["workflow"] for value in step.recipe.values()]
+    for name in sections["space"].all_parameters:
+        if f"${name}" not in recipes:
+            hint = f"use ${name} in a recipe, have instructions tell {{parameters}}, or remove the parameter"
             yield Problem(_place(sections["space"], name), f"no step of the workflow uses ${name}; {hint}")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from campaigns.errors import Problem
 from campaigns.fidelity import all_steps
 from campaigns.lab.laboratory import StepConfig
-from campaigns.lab.manual_steps import FIELDS, unknown_fields
+from campaigns.lab.manual_steps import FIELDS, PARAMETERS, named_fields, unknown_fields
 
 MANUAL = "manual"
 """Kind of a station that is a person."""
@@ -35,6 +35,14 @@ def manual_steps(sections: Mapping[str, Any]) -> Iterator[Problem]:
             key = "instructions" if step.instructions else "asks"
             message = "is what people are told, and no station of the step is of kind: manual"
             yield Problem(f"{where}.{key}", f"{message}; remove it, or name such a station")
+
+
+def tells_parameters(step: StepConfig) -> bool:
+    """Return whether a step tells people all parameters of the trial."""
+    try:
+        return PARAMETERS in named_fields(step.instructions)
+    except ValueError:
+        return False  # reported by manual_steps
 
 
 def _people(stations: Mapping[str, Any]) -> Iterator[Problem]:

@@ -10,12 +10,16 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from campaigns.config import Config, Constant, OwnRange, Unit
-from campaigns.units import to_unit
+from campaigns.units import to_difference, to_unit
 from campaigns.values import Scalar
 
 TEXT = "text"
 """What an ask is written as, in the place of a unit, that takes any text."""
-FIELDS = ("sample", "material", "settings")
+SD = "_sd"
+"""How the name ends under which the standard uncertainty of a metric is entered."""
+PARAMETERS = "parameters"
+"""What instructions name in braces for all parameters of the trial."""
+FIELDS = ("sample", "material", "settings", PARAMETERS)
 """What instructions may name in braces beside the settings of the recipe."""
 
 
@@ -34,6 +38,10 @@ class AskConfig(Config):
     """Lowest and highest number that is taken, both allowed."""
     choices: tuple[str, ...] = ()
     """The texts that are taken; without them and without unit, any text is."""
+    optional: bool = False
+    """Whether it may be left out."""
+    uncertainty: bool = False
+    """Whether it is a standard uncertainty: not negative, and 0.3 K is 0.3 degC."""
     simulated: Constant | None = None
     """What is read in a simulated lab, where nobody enters anything."""
 
@@ -43,6 +51,8 @@ class AskConfig(Config):
             raise ValueError("choices are of a text, and unit is of a number; remove one of them")
         if self.limits is not None and self.unit is None:
             raise ValueError("limits are of a number, which needs unit (1 is the unit of a plain number)")
+        if self.uncertainty and self.unit is None:
+            raise ValueError("uncertainty is of a number, which needs unit (1 is the unit of a plain number)")
         if self.simulated is not None:
             self.read(self.simulated)
         return self
@@ -58,12 +68,16 @@ class AskConfig(Config):
             if not text or (self.choices and text not in self.choices):
                 raise ValueError(f"got {given!r}; allowed: {', '.join(self.choices) or 'a text'}")
             return text
-        value = to_unit(given, self.unit)
-        low, high = self.limits or (-math.inf, math.inf)
+        value = (to_difference if self.uncertainty else to_unit)(given, self.unit)
+        low, high = self.limits or (0.0 if self.uncertainty else -math.inf, math.inf)
         if not math.isfinite(value) or not low <= value <= high:
-            allowed = f"{low:g} to {high:g} {self.unit}" if self.limits else f"a finite number in {self.unit}"
+            allowed = f"{low:g} to {high:g} {self.unit}" if self.limits else f"{self._number} in {self.unit}"
             raise ValueError(f"got {given}; allowed: {allowed}".removesuffix(" 1"))
         return value
+
+    @property
+    def _number(self) -> str:
+        return "a number that is not negative," if self.uncertainty else "a finite number"
 
     @property
     def example(self) -> str:
@@ -95,3 +109,12 @@ def unknown_fields(instructions: str, settings: Collection[str]) -> Iterator[str
     for _, field, spec, conversion in Formatter().parse(instructions):
         if field is not None and (field not in {*FIELDS, *settings} or spec or conversion):
             yield field
+
+
+def named_fields(instructions: str) -> set[str]:
+    """Return what instructions name in braces.
+
+    Raises:
+        ValueError: the braces do not fit.
+    """
+    return {field for _, field, _, _ in Formatter().parse(instructions) if field}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Iterable, Iterator
 
 from campaigns.constraints import LinearConstraint
@@ -56,10 +57,10 @@ def inexpressible_bounds(metrics: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def reserved(names: Iterable[str]) -> list[str]:
-    """Return which names Ax takes for functions or constants where they stand in a constraint."""
+    """Return which names Ax takes for functions, constants or keywords where they stand in a constraint."""
     import sympy  # slow, and asked only where there are constraints
 
-    functions = frozenset(dir(sympy))  # a thousand names: listed once for all that are asked about
+    functions = frozenset((*dir(sympy), *keyword.kwlist))  # a thousand names: listed once for all that are asked about
     return [name for name in names if name in functions]
 
 

@@ -107,7 +107,7 @@ def _readings(asks: Mapping[str, AskConfig], given: Mapping[str, str]) -> dict[s
     for name in given:
         if name not in asks:
             raise wrong(name, f"is not asked for{suggestion(name, asks)}; allowed: {', '.join(asks) or 'no readings'}")
-    if missing := [f"'{name}={ask.example}'" for name, ask in asks.items() if name not in given]:
+    if missing := [f"'{name}={ask.example}'" for name, ask in asks.items() if name not in given and not ask.optional]:
         raise wrong("", f"needed: {' '.join(missing)}")
     found: dict[str, Scalar] = {}
     for name, text in given.items():

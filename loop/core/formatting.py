@@ -41,6 +41,7 @@ from campaigns.decisions import (
     StopRun,
     WithdrawTrial,
 )
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate, MetricValue, Scalar
 from loop.core.candidate_results import CandidateResult
 from loop.core.journal import Amendment
@@ -151,6 +152,13 @@ def candidate_text(candidate: Candidate, units: Mapping[str, str]) -> str:
     """Return a candidate in one line; ``units`` holds the parameters' units."""
     parts = [f"{name} {_scalar(value)}{unit_text(units.get(name, ''))}" for name, value in candidate.parameters.items()]
     return one_line(", ".join([candidate.material, *parts] if candidate.material else parts))
+
+
+def parameters_text(space: SpaceConfig, candidate: Candidate) -> str:
+    """Return the parameters of a candidate in one line, each with its unit."""
+    return candidate_text(
+        Candidate(candidate.parameters), {name: one.unit for name, one in space.all_parameters.items()}
+    )
 
 
 def change_text(campaign: Campaign, change: Change) -> str:

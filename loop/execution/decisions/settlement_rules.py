@@ -58,8 +58,11 @@ def _rule(change: Settlement, trial: TrialRecord) -> tuple[bool, str]:
             return trial.state is TrialState.UNCERTAIN and _at_station(trial), "one that is uncertain at a station"
         case RereadTrial():
             return trial.state in _UNFINISHED and _at_station(trial), f"{_UNFINISHED_TEXT} after a job at a station"
-        case RetryTrial() | EnterResult():
+        case RetryTrial():
             return trial.state in _UNFINISHED and trial.begun, f"{_UNFINISHED_TEXT} after a step was begun"
+        case EnterResult():
+            fits = trial.state is TrialState.QUEUED or (trial.state in _UNFINISHED and trial.begun)
+            return fits, f"one that waits, or {_UNFINISHED_TEXT} after a step was begun"
         case _:
             assert_never(change)
 
@@ -109,7 +112,9 @@ def steps_by_hand(change: EnterResult, trial: TrialRecord, campaign: Campaign) -
 
 
 def _finished(trial: TrialRecord) -> set[str]:
-    """Return the steps of a trial that has ended which went well."""
+    """Return the steps of a trial which went well; the last one of a trial that has ended did not."""
+    if not trial.state.ended:
+        return {record.name for record in trial.done}
     return {record.name for record in trial.done if record.token != trial.steps[-1].token}
 
 

@@ -84,8 +84,8 @@ def _settle_in_run(state: CampaignState, analyst: Analyst, planner: Planner, one
     if state[number].state.ended:
         state.read_trials()  # without what was concluded from it before
         planner.relearn(state.trials)
-    else:
-        planner.ingest(state.read_trial(number))
+    elif (trial := state.read_trial(number)).state.ended:
+        planner.ingest(trial)
     return _amended(state, replace(one, first=number))
 
 

@@ -23,6 +23,7 @@ from instruments.lab import Lab
 from instruments.quality_gate import check_quality
 from instruments.station import Station
 from instruments.step_errors import SILENT
+from loop.core.formatting import parameters_text
 from loop.core.records import COMPUTER, Analysed, StepRecord, TrialRecord
 from loop.core.station_modes import HeldStation
 from loop.execution.jobs.calendar_hold import CalendarHold, calendars_of
@@ -407,7 +408,8 @@ class Dispatcher:
         job = self.orders.job(trials, step, records)
         self.safety.begins(station)
         self.reserved.begins(station, job.token)
-        if (asked := asked_of_person(step, job, self.instruments[station])) is not None:
+        told = parameters_text(self._campaign.space, trials[0].candidate)
+        if (asked := asked_of_person(step, job, self.instruments[station], told)) is not None:
             before = self._store.artefacts(ASKED, job.token).get(job.token, asked)
             self._store.keep(ASKED, job.token, {**asked, "since": before["since"]})
         self._stations[station].submit(job, done)

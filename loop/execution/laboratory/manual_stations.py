@@ -8,6 +8,7 @@ from typing import Any
 from campaigns.campaign import Campaign
 from campaigns.fidelity import all_steps
 from campaigns.lab.laboratory import EpicsLabConfig, StepConfig, VirtualLabConfig
+from campaigns.lab.manual_steps import PARAMETERS
 from campaigns.values import Scalar
 from instruments.clock import Clock
 from instruments.devices.manual import ManualInstrument, ManualStep
@@ -37,23 +38,25 @@ def manual_instrument(campaign: Campaign, name: str, clock: Clock, records: JobR
     return ManualInstrument.of(setpoints)(name=name, clock=clock, setpoints=setpoints, steps=steps, memory=memory)
 
 
-def asked_of_person(step: StepConfig, job: Job, instrument: JobInstrument) -> dict[str, Any] | None:
+def asked_of_person(step: StepConfig, job: Job, instrument: JobInstrument, parameters: str) -> dict[str, Any] | None:
     """Return what a person is asked to do, as the store keeps it; None where nobody is.
 
     Args:
         step: with the instructions.
         job: at this step.
         instrument: that of the station.
+        parameters: of the trial, for people.
     """
     if not isinstance(instrument, ManualInstrument) or instrument.simulated(step.name):
         return None
     told = {key: setting_text(value, instrument.unit_of(key)) for key, value in job.recipe.items()}
     everything = ", ".join(f"{key} {text}" for key, text in told.items())
     fields = {"sample": job.sample, "material": job.material or "none", "settings": everything or "none", **told}
+    fields[PARAMETERS] = parameters or "none"
     now = time.time()
     return {
         "text": one_line(step.instructions.format_map(fields)),
-        "readings": [f"'{name}={ask.example}'" for name, ask in step.asks.items()],
+        "readings": [f"'{name}={ask.example}'" for name, ask in step.asks.items() if not ask.optional],
         "since": now,
         "until": now + instrument.clock.wall_time(job.timeout),
     }
