@@ -16,8 +16,8 @@ space = command_group("space", "Change what may be chosen from now on.")
 @signed
 def set_weights(words: Annotated[list[str], words_of("METRIC=WEIGHT...")], reason: Reason, store: Url = None) -> None:
     """Give terms of the score other weights: past trials are ranked anew at once, and so is what comes next."""
-    from loop.cli.amendment_commands import amend, open_journal_editor, split_file_argument
-    from loop.cli.amendment_parser import pairs
+    from loop.service.amendment_parser import pairs
+    from loop.service.journal_editor import amend, open_journal_editor, split_file_argument
 
     rest, file = split_file_argument(words)
     editor = open_journal_editor(file, store, reason)
@@ -28,8 +28,8 @@ def set_weights(words: Annotated[list[str], words_of("METRIC=WEIGHT...")], reaso
 @signed
 def set_bounds(words: Annotated[list[str], words_of("NAME=LOW..HIGH...")], reason: Reason, store: Url = None) -> None:
     """Give numbers other bounds, such as 'temperature=600..900 degC' or 'time=..24 h'."""
-    from loop.cli.amendment_commands import amend, open_journal_editor, split_file_argument
-    from loop.cli.amendment_parser import pairs
+    from loop.service.amendment_parser import pairs
+    from loop.service.journal_editor import amend, open_journal_editor, split_file_argument
 
     rest, file = split_file_argument(words)
     editor = open_journal_editor(file, store, reason)
@@ -40,8 +40,8 @@ def set_bounds(words: Annotated[list[str], words_of("NAME=LOW..HIGH...")], reaso
 @signed
 def fix(words: Annotated[list[str], words_of("NAME=VALUE...")], reason: Reason, store: Url = None) -> None:
     """Fix parameters at one value, such as atmosphere=oxygen."""
-    from loop.cli.amendment_commands import amend, open_journal_editor, split_file_argument
-    from loop.cli.amendment_parser import pairs
+    from loop.service.amendment_parser import pairs
+    from loop.service.journal_editor import amend, open_journal_editor, split_file_argument
 
     rest, file = split_file_argument(words)
     editor = open_journal_editor(file, store, reason)
@@ -52,7 +52,7 @@ def fix(words: Annotated[list[str], words_of("NAME=VALUE...")], reason: Reason, 
 @signed
 def release(words: Annotated[list[str], words_of("NAME...")], reason: Reason, store: Url = None) -> None:
     """Release fixed parameters."""
-    from loop.cli.amendment_commands import amend, open_journal_editor, split_file_argument
+    from loop.service.journal_editor import amend, open_journal_editor, split_file_argument
 
     rest, file = split_file_argument(words)
     editor = open_journal_editor(file, store, reason)
@@ -70,8 +70,8 @@ def add(
     store: Url = None,
 ) -> None:
     """Add a level to a categorical or an ordinal parameter, such as atmosphere=nitrogen."""
-    from loop.cli.amendment_commands import amend, open_journal_editor, split_file_argument
-    from loop.cli.amendment_parser import pairs
+    from loop.service.amendment_parser import pairs
+    from loop.service.journal_editor import amend, open_journal_editor, split_file_argument
 
     rest, file = split_file_argument(words)
     editor = open_journal_editor(file, store, reason)
@@ -82,8 +82,8 @@ def add(
 @signed
 def remove(words: Annotated[list[str], words_of("NAME=LEVEL...")], reason: Reason, store: Url = None) -> None:
     """Remove a level of a categorical or an ordinal parameter, such as atmosphere=nitrogen."""
-    from loop.cli.amendment_commands import amend, open_journal_editor, split_file_argument
-    from loop.cli.amendment_parser import pairs
+    from loop.service.amendment_parser import pairs
+    from loop.service.journal_editor import amend, open_journal_editor, split_file_argument
 
     rest, file = split_file_argument(words)
     editor = open_journal_editor(file, store, reason)

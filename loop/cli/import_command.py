@@ -13,14 +13,14 @@ from campaigns.errors import StoreInUseError
 from campaigns.load import load_campaign, read_text
 from campaigns.relative_paths import PARENT
 from campaigns.warm_start import StoreSourceConfig, TableSourceConfig
-from loop.cli.amendment_commands import JournalEditor, check_reason, open_journal_editor
-from loop.cli.amendment_parser import wrong
 from loop.core.author import author
 from loop.core.campaign_version import as_shown, campaign_version
 from loop.core.fingerprint import campaign_record
 from loop.core.formatting import change_text, since_text
 from loop.core.journal import Amendment, changes_of
 from loop.execution.trial_import import apply_import, computed_of, waiting_imports
+from loop.service.amendment_parser import wrong
+from loop.service.journal_editor import JournalEditor, check_reason, open_journal_editor
 from loop.storage.artefacts import HISTORY
 from loop.storage.external_measurements import news, read_measurements
 from loop.storage.paths import default_store

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from campaigns.decisions import ReanalyseTrial
 from campaigns.values import Cause, TrialState
-from loop.cli.amendment_commands import JournalEditor, numbers
-from loop.cli.amendment_parser import wrong
 from loop.core.author import author
 from loop.core.records import TrialRecord
 from loop.execution.decisions.offline_settlements import build_analyst, settle_offline
 from loop.execution.decisions.settlement_rules import check_settlement
+from loop.service.amendment_parser import wrong
+from loop.service.journal_editor import JournalEditor, numbers
 
 
 def reanalyse(editor: JournalEditor, words: Sequence[str]) -> Iterator[str]:

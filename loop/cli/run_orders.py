@@ -7,10 +7,10 @@ from pathlib import Path
 from shlex import quote
 
 from campaigns.decisions import AbortTrial, StopRun
-from loop.cli.amendment_commands import open_journal_editor
-from loop.cli.amendment_parser import wrong
 from loop.core.author import author
 from loop.core.formatting import change_text, trial_numbers
+from loop.service.amendment_parser import wrong
+from loop.service.journal_editor import open_journal_editor
 from loop.storage.integrity.lease import current_lease
 
 _AT_ONCE = "the run that goes on does it within a second"

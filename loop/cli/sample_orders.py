@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from campaigns.decisions import DiscardTrial, LoseSample, MoveSample, SampleChange, SplitSample
 from campaigns.errors import suggestion
-from loop.cli.amendment_commands import JournalEditor, open_journal_editor, settle, split_file_argument
-from loop.cli.amendment_parser import wrong
 from loop.core.author import author
 from loop.core.formatting import change_text
 from loop.core.samples import SampleRecord, SampleRegister
 from loop.execution.decisions.settlement_rules import check_settlement
+from loop.service.amendment_parser import wrong
+from loop.service.journal_editor import JournalEditor, open_journal_editor, settle, split_file_argument
 from loop.storage.lab_files.shared_positions import occupied, shared_positions
 
 _MOST_PARTS = 100

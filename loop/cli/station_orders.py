@@ -9,13 +9,13 @@ from pathlib import Path
 from campaigns.decisions import SetStation, StationMode
 from campaigns.errors import suggestion
 from campaigns.lab.lab_file import is_lab_file, load_lab_file
-from loop.cli.amendment_commands import JournalEditor, check_reason, open_journal_editor, split_file_argument
-from loop.cli.amendment_parser import wrong
 from loop.core.author import author
 from loop.core.formatting import change_text, trials_text
 from loop.core.records import TrialRecord
 from loop.core.standard_runs import unsettled
 from loop.core.station_modes import HeldStation, StationOrder, held_stations
+from loop.service.amendment_parser import wrong
+from loop.service.journal_editor import JournalEditor, check_reason, open_journal_editor, split_file_argument
 from loop.storage.artefacts import GIVEN_UP, UNSAFE
 from loop.storage.integrity.lease import current_lease
 from loop.storage.lab_files.station_ledger import StationLedger, station_ledger

@@ -12,9 +12,9 @@ from campaigns.lab.lab_file import load_lab_file
 from campaigns.lab.lab_rules import LabFileConfig
 from campaigns.load import load_campaign
 from campaigns.parsing.yaml_lines import read_document
-from loop.cli.amendment_commands import check_reason
-from loop.cli.amendment_parser import wrong
 from loop.core.author import author
+from loop.service.amendment_parser import wrong
+from loop.service.journal_editor import check_reason
 from loop.storage.lab_files.stock_ledger import StockLedger
 from loop.storage.paths import open_existing
 from loop.terminal.console import new_table

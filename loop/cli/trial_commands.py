@@ -15,8 +15,8 @@ trial = command_group("trial", "Ask for single trials, and decide about those th
 @signed
 def add_candidate(words: Annotated[list[str], words_of("NAME=VALUE...")], reason: Reason, store: Url = None) -> None:
     """Ask for a trial that is run next, such as 'temperature=800 degC' time=12 (material=ID where there is a pool)."""
-    from loop.cli.amendment_commands import add_trial, open_journal_editor, split_file_argument
-    from loop.cli.amendment_parser import pairs
+    from loop.service.amendment_parser import pairs
+    from loop.service.journal_editor import add_trial, open_journal_editor, split_file_argument
 
     rest, file = split_file_argument(words)
     say(add_trial(open_journal_editor(file, store, reason), pairs(rest)))
@@ -45,7 +45,7 @@ def import_trials(
 def release_trial(words: Annotated[list[str], words_of("TRIALS...")], reason: Reason, store: Url = None) -> None:
     """Accept measurements in quarantine after all: TRIALS such as 3 or 5-8 go on, and the models use them."""
     from campaigns.decisions import ReleaseTrial
-    from loop.cli.amendment_commands import numbers, open_journal_editor, settle, split_file_argument
+    from loop.service.journal_editor import numbers, open_journal_editor, settle, split_file_argument
 
     rest, file = split_file_argument(words)
     say(settle(open_journal_editor(file, store, reason), *(ReleaseTrial(trial=number) for number in numbers(rest))))
@@ -59,7 +59,7 @@ def withdraw_trial(words: Annotated[list[str], words_of("TRIALS...")], reason: R
     TRIALS such as 3, or 0-6 for several. A completed trial keeps its measurements, and the models do not use it.
     """
     from campaigns.decisions import WithdrawTrial
-    from loop.cli.amendment_commands import numbers, open_journal_editor, settle, split_file_argument
+    from loop.service.journal_editor import numbers, open_journal_editor, settle, split_file_argument
 
     rest, file = split_file_argument(words)
     say(settle(open_journal_editor(file, store, reason), *(WithdrawTrial(trial=number) for number in numbers(rest))))
@@ -78,8 +78,8 @@ def reanalyse_trials(
     number of a metric. It is done at once where no run
     goes on; what a trial came to before stays in its log.
     """
-    from loop.cli.amendment_commands import open_journal_editor, split_file_argument
     from loop.cli.reanalyse_command import reanalyse
+    from loop.service.journal_editor import open_journal_editor, split_file_argument
 
     rest, file = split_file_argument(words or [])
     say(reanalyse(open_journal_editor(file, store, reason), rest))
@@ -93,7 +93,7 @@ def retry_trials(words: Annotated[list[str], words_of("TRIALS...")], reason: Rea
     TRIALS such as 3 or 5-8. The step is begun again, as another attempt; what it gave before is not used.
     """
     from campaigns.decisions import RetryTrial
-    from loop.cli.amendment_commands import numbers, open_journal_editor, settle, split_file_argument
+    from loop.service.journal_editor import numbers, open_journal_editor, settle, split_file_argument
 
     rest, file = split_file_argument(words)
     say(settle(open_journal_editor(file, store, reason), *(RetryTrial(trial=number) for number in numbers(rest))))
@@ -108,7 +108,7 @@ def attach_trials(words: Annotated[list[str], words_of("TRIALS...")], reason: Re
     never begun is.
     """
     from campaigns.decisions import AttachTrial
-    from loop.cli.amendment_commands import numbers, open_journal_editor, settle, split_file_argument
+    from loop.service.journal_editor import numbers, open_journal_editor, settle, split_file_argument
 
     rest, file = split_file_argument(words)
     say(settle(open_journal_editor(file, store, reason), *(AttachTrial(trial=number) for number in numbers(rest))))
@@ -122,7 +122,7 @@ def reread_trials(words: Annotated[list[str], words_of("TRIALS...")], reason: Re
     TRIALS such as 3 or 5-8. Nothing is measured again; it is refused where the instrument has forgotten the job.
     """
     from campaigns.decisions import RereadTrial
-    from loop.cli.amendment_commands import numbers, open_journal_editor, settle, split_file_argument
+    from loop.service.journal_editor import numbers, open_journal_editor, settle, split_file_argument
 
     rest, file = split_file_argument(words)
     say(settle(open_journal_editor(file, store, reason), *(RereadTrial(trial=number) for number in numbers(rest))))
@@ -138,8 +138,8 @@ def enter_result(
     Such as 3 'capacity=151.2 ± 0.8 mAh/g'. The step counts as done, and the trial goes on with the next one; of a step
     that gives no metric, TRIAL alone says that it went well. Metrics of later steps may be given, too.
     """
-    from loop.cli.amendment_commands import open_journal_editor, settle, split_file_argument
-    from loop.cli.result_parser import entered
+    from loop.service.journal_editor import open_journal_editor, settle, split_file_argument
+    from loop.service.result_parser import entered
 
     rest, file = split_file_argument(words)
     editor = open_journal_editor(file, store, reason)
@@ -158,7 +158,7 @@ def confirm_step(
     Such as 3 'mass=12.4 mg' barcode=A17. 'athanor requests' lists what is asked. Where no run goes on, the next one
     takes it up.
     """
-    from loop.cli.manual_answers import confirm
+    from loop.service.manual_answers import confirm
 
     say(confirm(words, store, reason))
 
@@ -174,7 +174,7 @@ def fail_step(
     store: Url = None,
 ) -> None:
     """Say that the manual step of a trial could not be done: the trial fails."""
-    from loop.cli.manual_answers import fail
+    from loop.service.manual_answers import fail
 
     say(fail(words, store, reason, spoilt=sample))
 
@@ -187,7 +187,7 @@ def discard_trials(words: Annotated[list[str], words_of("TRIALS...")], reason: R
     TRIALS such as 3 or 5-8, of which a step was begun and that are not completed. A job under way is aborted.
     """
     from campaigns.decisions import DiscardTrial
-    from loop.cli.amendment_commands import numbers, open_journal_editor, settle, split_file_argument
+    from loop.service.journal_editor import numbers, open_journal_editor, settle, split_file_argument
 
     rest, file = split_file_argument(words)
     say(settle(open_journal_editor(file, store, reason), *(DiscardTrial(trial=number) for number in numbers(rest))))

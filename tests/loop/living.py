@@ -6,10 +6,10 @@ import os
 import signal
 from typing import Any
 
-from loop.cli.amendment_commands import add_trial, amend, open_journal_editor
-from loop.cli.amendment_parser import pairs
 from loop.core.events import Event, Proposed
 from loop.execution.options import SessionResult
+from loop.service.amendment_parser import pairs
+from loop.service.journal_editor import add_trial, amend, open_journal_editor
 from loop.terminal.log_lines import line
 from tests.loop.conftest import Bench, quick
 

@@ -9,9 +9,9 @@ import pytest
 from campaigns.decisions import WithdrawTrial
 from campaigns.errors import CampaignError, LabError
 from campaigns.values import Cause, TrialState
-from loop.cli.amendment_commands import open_journal_editor, settle
 from loop.core.events import Event, StepEnded
 from loop.planning.failures import failures
+from loop.service.journal_editor import open_journal_editor, settle
 from loop.storage.reader import Reader
 from loop.terminal.log_lines import line
 from loop.terminal.status_view import status_rows

@@ -7,9 +7,9 @@ import pytest
 
 from campaigns.errors import CampaignError, LabError
 from campaigns.user_code.module_files import open_folder
-from loop.cli.amendment_commands import add_trial, open_journal_editor
 from loop.core.candidate_results import best
 from loop.report.campaign_report import write_report
+from loop.service.journal_editor import add_trial, open_journal_editor
 from loop.storage.reader import Reader
 from tests.loop.conftest import Bench
 from tests.surrogates.pools.crystal_files import cif, salt, table_text

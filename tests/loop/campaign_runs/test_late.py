@@ -10,10 +10,10 @@ import pytest
 from campaigns.decisions import AttachTrial
 from campaigns.errors import LabError
 from campaigns.values import Cause, TrialState
-from loop.cli.amendment_commands import open_journal_editor, settle
 from loop.cli.run_orders import abort_trial
 from loop.core.events import Event, StepStarted, TrialEnded, Warned
 from loop.planning.failures import failures
+from loop.service.journal_editor import open_journal_editor, settle
 from loop.storage.reader import Reader
 from tests.loop.conftest import Bench, troubled
 from tests.loop.troubled import Bench as Instrument

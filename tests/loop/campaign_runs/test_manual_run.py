@@ -16,10 +16,10 @@ import yaml
 from campaigns.decisions import AnswerStep
 from campaigns.errors import CampaignError, EmergencyStopError
 from campaigns.values import Cause, TrialState
-from loop.cli.amendment_commands import open_journal_editor
-from loop.cli.manual_answers import confirm, fail
 from loop.cli.run_orders import stop_after
 from loop.core.events import Amended, Event, StepStarted, Warned
+from loop.service.journal_editor import open_journal_editor
+from loop.service.manual_answers import confirm, fail
 from loop.storage.reader import Reader
 from loop.storage.stored_laboratory import stored_stop
 from loop.terminal.requests_view import request_lines, stored_requests

@@ -8,11 +8,11 @@ from campaigns.campaign import Campaign
 from campaigns.decisions import ReleaseTrial
 from campaigns.relative_paths import PARENT
 from campaigns.values import Cause, TrialState
-from loop.cli.amendment_commands import open_journal_editor, settle
 from loop.core.candidate_results import best
 from loop.core.events import Warned
 from loop.core.trial_selection import completed, learnable
 from loop.planning.planner import Planner
+from loop.service.journal_editor import open_journal_editor, settle
 from loop.storage.external_measurements import read_history
 from loop.storage.reader import Reader
 from surrogates.models.encoder import Encoder

@@ -12,12 +12,12 @@ from campaigns.campaign import Campaign
 from campaigns.decisions import ReanalyseTrial
 from campaigns.errors import AnalysisError, CampaignError
 from campaigns.values import Cause, TrialState
-from loop.cli.amendment_commands import amend, numbers, open_journal_editor
 from loop.cli.app import app
 from loop.cli.exit_codes import ExitCode, exit_code
 from loop.cli.reanalyse_command import reanalyse
 from loop.core.events import Warned
 from loop.planning.planner import Planner
+from loop.service.journal_editor import amend, numbers, open_journal_editor
 from loop.storage.reader import Reader
 from surrogates.models.encoder import Encoder
 from tests.loop import bench_analyses as benches

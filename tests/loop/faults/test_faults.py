@@ -23,7 +23,7 @@ from campaigns.values import TrialState
 from instruments import real_lab
 from instruments.clock import WallClock
 from instruments.devices import epics_furnace
-from loop.cli.manual_answers import confirm, fail
+from loop.service.manual_answers import confirm, fail
 from loop.core.events import Event, Proposed, StationsReady, StepStarted, TrialEnded, Warned
 from loop.core.records import TrialRecord
 from loop.execution.jobs import analysis_process, dispatcher
@@ -32,6 +32,7 @@ from loop.execution.session import CampaignResources
 from loop.execution.shared_lab import attached_lab, campaign_link
 from loop.execution.shared_lab.socket_file import is_served
 from loop.planning.failures import failures
+from loop.service.manual_answers import confirm, fail
 from loop.storage.reader import Reader
 from simulators.epics_lab import EpicsServer, unused_port
 from tests.forks import Program, athanor

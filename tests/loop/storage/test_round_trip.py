@@ -15,13 +15,13 @@ from campaigns.spaces.parameters import FloatConfig
 from campaigns.units import convert
 from campaigns.values import Candidate, MetricValue, TrialState
 from campaigns.warm_start import Source
-from loop.cli.amendment_parser import candidate
 from loop.core.campaign_records import CampaignRecord
 from loop.core.campaign_version import parameter_units
 from loop.core.formatting import candidate_text, format_uncertain
 from loop.core.proposals import Proposal
 from loop.core.records import StepRecord, TrialRecord, TrialResult
 from loop.sampling.rounding import tidy
+from loop.service.amendment_parser import candidate
 from loop.storage.prior_campaigns import read_sources
 from loop.storage.reader import Reader
 from loop.storage.store import Store

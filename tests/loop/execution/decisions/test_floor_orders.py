@@ -9,12 +9,12 @@ import pytest
 from campaigns.decisions import DiscardTrial, SetStation, StationMode
 from campaigns.errors import CampaignError, LabError
 from campaigns.values import TrialState
-from loop.cli.amendment_commands import open_journal_editor, settle
 from loop.cli.run_orders import abort_trial, stop_after
 from loop.cli.station_orders import set_stations
 from loop.core.events import Amended, Event, StepStarted, Warned
 from loop.execution.jobs import dispatcher
 from loop.execution.options import SessionResult
+from loop.service.journal_editor import open_journal_editor, settle
 from loop.storage.artefacts import GIVEN_UP
 from loop.storage.reader import Reader
 from loop.terminal.requests_view import stored_requests

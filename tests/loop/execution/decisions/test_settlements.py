@@ -20,10 +20,10 @@ from campaigns.decisions import (
 )
 from campaigns.errors import CampaignError
 from campaigns.values import MetricValue, TrialState
-from loop.cli.amendment_commands import open_journal_editor, settle
 from loop.core.events import Amended, Event, Proposed, StepStarted, TrialEnded
 from loop.core.records import TrialRecord
 from loop.execution.options import SessionResult
+from loop.service.journal_editor import open_journal_editor, settle
 from loop.storage.reader import Reader
 from loop.terminal.log_lines import line
 from tests.loop.campaign_runs.test_run import begun_once, facts

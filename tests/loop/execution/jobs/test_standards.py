@@ -15,13 +15,13 @@ from campaigns.decisions import StationMode
 from campaigns.load import load_campaign
 from campaigns.user_code.module_files import open_folder
 from campaigns.values import TrialState
-from loop.cli.amendment_commands import open_journal_editor
 from loop.cli.app import app
 from loop.cli.reanalyse_command import reanalyse
 from loop.cli.station_orders import set_stations
 from loop.core.events import Event, StandardMeasured, StepStarted, Warned
 from loop.execution.options import RunOptions, SessionResult
 from loop.report.campaign_report import write_report
+from loop.service.journal_editor import open_journal_editor
 from loop.storage.reader import Reader
 from loop.terminal.requests_view import stored_requests, stored_standards
 from loop.terminal.status_view import status_rows

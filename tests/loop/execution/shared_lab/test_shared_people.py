@@ -9,9 +9,9 @@ import pytest
 
 from campaigns.values import TrialState
 from loop.cli.lab_orders import lab_rows
-from loop.cli.manual_answers import confirm
 from loop.core.events import Event, StepEnded, StepStarted
 from loop.core.records import TrialRecord
+from loop.service.manual_answers import confirm
 from tests.shared_labs import conducted, served
 
 LAB = """\

@@ -9,10 +9,10 @@ from campaigns.decisions import EnterResult
 from campaigns.errors import TableError, UnitError, suggestion
 from campaigns.tables.cells import Marks, read_number
 from campaigns.units import convert, convert_difference
-from loop.cli.amendment_commands import numbers
-from loop.cli.amendment_parser import pairs, wrong
 from loop.core.records import TrialRecord
 from loop.execution.decisions.settlement_rules import check_result, check_settlement
+from loop.service.amendment_parser import pairs, wrong
+from loop.service.journal_editor import numbers
 
 _ALLOWED = "allowed: a number with uncertainty and unit, such as 151.2 ± 0.8 mAh/g"
 

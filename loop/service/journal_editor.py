@@ -15,13 +15,13 @@ from campaigns.decisions import ReleaseTrial, Settlement
 from campaigns.parsing.yaml_lines import read_document
 from campaigns.relative_paths import PARENT
 from campaigns.user_code.module_files import open_folder
-from loop.cli.amendment_parser import AmendmentParser, candidate, wrong
 from loop.core.author import author
 from loop.core.candidate_results import best, results
 from loop.core.formatting import NOTHING_MEASURED, best_text, change_text
 from loop.core.journal import changes_of
 from loop.execution.decisions.pending_amendments import check_candidate, checked, rescored
 from loop.execution.decisions.settlement_rules import check_settlement
+from loop.service.amendment_parser import AmendmentParser, candidate, wrong
 from loop.storage.journal_writer import Journal
 from loop.storage.paths import open_journal
 from loop.validation.limit_checks import kept_limits

@@ -14,7 +14,7 @@ from campaigns.amendments import (
 )
 from campaigns.errors import CampaignError, UnitError
 from campaigns.values import Candidate
-from loop.cli.amendment_parser import AmendmentParser, candidate, pairs
+from loop.service.amendment_parser import AmendmentParser, candidate, pairs
 from tests.trials import campaign
 
 

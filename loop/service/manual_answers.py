@@ -8,11 +8,11 @@ from campaigns.decisions import AnswerStep
 from campaigns.errors import suggestion
 from campaigns.lab.manual_steps import AskConfig
 from campaigns.values import Scalar, TrialState
-from loop.cli.amendment_commands import JournalEditor, numbers, open_journal_editor, split_file_argument
-from loop.cli.amendment_parser import pairs, wrong
 from loop.core.author import author
 from loop.core.formatting import change_text, date_time, trials_text
 from loop.core.records import StepRecord, TrialRecord
+from loop.service.amendment_parser import pairs, wrong
+from loop.service.journal_editor import JournalEditor, numbers, open_journal_editor, split_file_argument
 from loop.storage.artefacts import ASKED
 from loop.storage.integrity.lease import current_lease
 
