@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from campaigns.campaign import Campaign
+from campaigns.lab.by_hand import BY_HAND_WITHOUT
 
 SCHEMA_FILE = Path(__file__).with_name("schema.json")
 """The committed schema, which editors complete from."""
@@ -25,7 +26,10 @@ a `recipe` may set, and what is read: [the simulated instruments](instruments.md
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of a campaign file (draft 2020-12)."""
     schema = Campaign.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Athanor campaign"}
+    needed = [key for key in schema["required"] if key not in BY_HAND_WITHOUT]
+    together = {key: [one for one in schema["required"] if one in BY_HAND_WITHOUT] for key in BY_HAND_WITHOUT}
+    changes = {"required": needed, "dependentRequired": together, "title": "Athanor campaign"}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, **changes}
 
 
 def schema_text() -> str:
@@ -51,6 +55,7 @@ def _rows(part: Mapping[str, Any]) -> Iterator[str]:
     required = part.get("required", [])
     for key, value in part["properties"].items():
         default = "required" if key in required else f"`{json.dumps(value.get('default'), ensure_ascii=False)}`"
+        default = "by hand" if key in part.get("dependentRequired", ()) else default
         meaning = " ".join(value.get("description", "Which of the forms this is.").split())
         yield f"| `{key}` | {_type(value)} | {default} | {meaning} |"
 

@@ -73,6 +73,18 @@ def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], Non
     """
     if not options.dry_run:
         stop_file_of(campaign, store_path(options.store_url)).check()
+    parts = prepare(campaign, on_event)
+    if options.dry_run:
+        return _dry_run(parts, options, on_event)
+    return conduct(parts, options, on_event)
+
+
+def prepare(campaign: Campaign, on_event: Callable[[Event], None]) -> CampaignResources:
+    """Return what a session of a campaign is made of, before there is a lab.
+
+    Raises:
+        AthanorError: pool, sources or models cannot be had.
+    """
     torch.set_num_threads(1)  # the models are small, and sums then have one order
     materials = build_pool_data(campaign, lambda *far: on_event(Preparing(*far)))
     if materials is not None:
@@ -85,9 +97,7 @@ def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], Non
             on_event(SourceRead(f"{source.name}: {text}"))
     planner = Planner(campaign, build_encoder(campaign, materials), sources)
     check_custom_models(planner.models.problem)
-    if options.dry_run:
-        return _dry_run(CampaignResources(campaign, materials, planner, sources), options, on_event)
-    return conduct(CampaignResources(campaign, materials, planner, sources), options, on_event)
+    return CampaignResources(campaign, materials, planner, sources)
 
 
 def conduct(parts: CampaignResources, options: RunOptions, on_event: Callable[[Event], None]) -> SessionResult:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from campaigns.lab.laboratory import StationConfig, StepConfig
-from campaigns.lab.manual_steps import SD, AskConfig
+from campaigns.lab.manual_steps import SD, AskConfig, UncertaintyAsk
 from campaigns.metrics import MeasuredConfig, MetricConfig
 
 BENCH = "bench"
@@ -17,7 +17,8 @@ ENTERED = "instruments.analyses.entered_metrics:metrics"
 """Takes what a person enters for the metrics."""
 _TIMEOUT = "90 d"
 """How long a result is waited for. Not tuned: longer than the experiments of a bench take; a later one still counts."""
-_PARTS = ("lab", "stations", "workflow")
+BY_HAND_WITHOUT = ("lab", "stations", "workflow")
+"""Keys without which a campaign is done by hand."""
 
 
 def with_bench(data: Any) -> Any:
@@ -26,7 +27,7 @@ def with_bench(data: Any) -> Any:
     Args:
         data: top-level key to what stands in the file.
     """
-    if not isinstance(data, Mapping) or any(key in data for key in _PARTS) or "metrics" not in data:
+    if not isinstance(data, Mapping) or any(key in data for key in BY_HAND_WITHOUT) or "metrics" not in data:
         return data
     metrics = data["metrics"] if isinstance(data["metrics"], Mapping) else {}
     step = {"name": EXPERIMENT, "stations": [BENCH], "gives": list(_measured(metrics)), "timeout": _TIMEOUT}
@@ -65,7 +66,7 @@ def _with_entries(step: StepConfig, metrics: Mapping[str, MetricConfig]) -> Step
         metric = metrics.get(name)
         if isinstance(metric, MeasuredConfig):
             asks[name] = AskConfig(unit=metric.unit, limits=metric.plausible)
-            asks[f"{name}{SD}"] = AskConfig(unit=metric.unit, optional=True, uncertainty=True)
+            asks[f"{name}{SD}"] = UncertaintyAsk(unit=metric.unit)
     changes: dict[str, Any] = {"asks": asks, "analysis": ENTERED, "analysis_settings": {"names": list(step.gives)}}
     if not step.instructions.strip():
         changes["instructions"] = f"Make sample {{sample}} with {{parameters}}, and measure {', '.join(step.gives)}"

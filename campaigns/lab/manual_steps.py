@@ -38,10 +38,6 @@ class AskConfig(Config):
     """Lowest and highest number that is taken, both allowed."""
     choices: tuple[str, ...] = ()
     """The texts that are taken; without them and without unit, any text is."""
-    optional: bool = False
-    """Whether it may be left out."""
-    uncertainty: bool = False
-    """Whether it is a standard uncertainty: not negative, and 0.3 K is 0.3 degC."""
     simulated: Constant | None = None
     """What is read in a simulated lab, where nobody enters anything."""
 
@@ -51,8 +47,6 @@ class AskConfig(Config):
             raise ValueError("choices are of a text, and unit is of a number; remove one of them")
         if self.limits is not None and self.unit is None:
             raise ValueError("limits are of a number, which needs unit (1 is the unit of a plain number)")
-        if self.uncertainty and self.unit is None:
-            raise ValueError("uncertainty is of a number, which needs unit (1 is the unit of a plain number)")
         if self.simulated is not None:
             self.read(self.simulated)
         return self
@@ -68,16 +62,17 @@ class AskConfig(Config):
             if not text or (self.choices and text not in self.choices):
                 raise ValueError(f"got {given!r}; allowed: {', '.join(self.choices) or 'a text'}")
             return text
-        value = (to_difference if self.uncertainty else to_unit)(given, self.unit)
-        low, high = self.limits or (0.0 if self.uncertainty else -math.inf, math.inf)
+        value = to_unit(given, self.unit)
+        low, high = self.limits or (-math.inf, math.inf)
         if not math.isfinite(value) or not low <= value <= high:
-            allowed = f"{low:g} to {high:g} {self.unit}" if self.limits else f"{self._number} in {self.unit}"
+            allowed = f"{low:g} to {high:g} {self.unit}" if self.limits else f"a finite number in {self.unit}"
             raise ValueError(f"got {given}; allowed: {allowed}".removesuffix(" 1"))
         return value
 
     @property
-    def _number(self) -> str:
-        return "a number that is not negative," if self.uncertainty else "a finite number"
+    def optional(self) -> bool:
+        """Whether it may be left out."""
+        return False
 
     @property
     def example(self) -> str:
@@ -85,6 +80,22 @@ class AskConfig(Config):
         if self.unit is None:
             return "|".join(self.choices) or "TEXT"
         return f"VALUE {self.unit}".removesuffix(" 1")
+
+
+class UncertaintyAsk(AskConfig):
+    """The standard uncertainty of a metric, which may be left out: not negative, and 0.3 K is 0.3 degC."""
+
+    def read(self, given: float | str) -> Scalar:
+        """Return what is entered, in the unit of the metric; see ``AskConfig``."""
+        value = to_difference(given, self.unit or "1")
+        if not 0.0 <= value < math.inf:
+            raise ValueError(f"got {given}; allowed: a number in {self.unit} that is not negative".removesuffix(" 1"))
+        return value
+
+    @property
+    def optional(self) -> bool:
+        """Whether it may be left out."""
+        return True
 
 
 def _written_out(value: Any) -> Any:

@@ -174,6 +174,22 @@ def run(
 
 
 @app.command()
+def suggest(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The campaign file.")],
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many trials to propose.")] = 1,
+    store: _STORE = None,
+) -> None:
+    """Propose trials without a run: for people who do them by hand, or to look at before instruments do.
+
+    They wait in the store: 'athanor trial tell' enters what came of them, 'athanor run' does those that instruments can
+    do.
+    """
+    from loop.cli.suggest_command import suggest_trials
+
+    suggest_trials(file, store, count)
+
+
+@app.command()
 def stop(
     file: Annotated[
         Path | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -144,6 +145,27 @@ def enter_result(
     rest, file = split_file_argument(words)
     editor = open_journal_editor(file, store, reason)
     say(settle(editor, entered(rest, editor.campaign, editor.journal.trials())))
+
+
+@trial.command("tell")
+@signed
+def tell_results(
+    words: Annotated[list[str] | None, words_of("[TRIAL METRIC=VALUE...]")] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="TABLE", help="CSV or xlsx with a column trial, and columns of metrics."),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="What is to be remembered of it; it stands in the journal.")] = "measured",
+    store: Url = None,
+) -> None:
+    """Say what came of a trial that was done by hand, such as 3 yield=14.2 yield_sd=0.3, or of all in a table.
+
+    It may have been proposed by 'athanor suggest', be asked of somebody, or have failed before. Values may have units
+    and uncertainties of their own: 'yield=0.142 ± 0.003'.
+    """
+    from loop.cli.tell_command import tell_all
+
+    say(tell_all(words or [], table, store, reason))
 
 
 @trial.command("confirm")

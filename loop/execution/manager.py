@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 
 from campaigns.amendments import AddTrial
 from campaigns.errors import AnalysisError, EmergencyStopError, PlanError, PlannerError
 from campaigns.lab.laboratory import StepConfig
 from instruments.job import NO_TRIAL, StepResult
-from loop.core.events import Amended, Finished, Proposed, Warned
+from loop.core.events import Amended, Finished, Warned
 from loop.core.formatting import change_text, counted
 from loop.core.journal import Amendment
-from loop.core.outcome_constraints import doubtful_text
 from loop.core.pareto import front_of
 from loop.core.records import StepRecord, TrialRecord, TrialResult
 from loop.core.trial_scoring import ending_of_step
 from loop.core.trial_selection import completed
-from loop.diagnostics.model_changes import model_changes
 from loop.execution.campaign_state import CampaignState
-from loop.execution.completion import TrialCompletion, model_events
+from loop.execution.completion import TrialCompletion
 from loop.execution.decisions.floor_orders import FloorOrders
 from loop.execution.decisions.pending_amendments import apply_pending, expand, requested_trial
 from loop.execution.decisions.settlements import settle_pending
@@ -43,6 +40,7 @@ from loop.execution.jobs.step_runner import StepRunner
 from loop.execution.jobs.stock_keeper import StockKeeper
 from loop.execution.options import SessionResult
 from loop.execution.planner_thread import PlannerThread
+from loop.execution.proposing import queue_suggestion
 from loop.execution.retraining import Retraining
 from loop.execution.session import CampaignResources, Session
 from loop.execution.stop_monitor import INTERRUPTED, StopMonitor
@@ -230,15 +228,9 @@ class Manager:
 
     def _queue(self, suggestion: Suggestion, asked: int | None = None) -> None:
         """Store a suggestion as a trial that waits, and tell of it; ``asked`` is the amendment that asks for it."""
-        number, candidate, proposal = suggestion
-        proposal, now = replace(proposal, version=self._state.version.version), self._session.clock.now()
-        self._session.store.propose(number, candidate, proposal, now, asked)
-        self._state.read_trial(number)
         if self._proposals_left is not None:
             self._proposals_left -= 1
-        doubtful = doubtful_text(self._state.campaign.build_objective(), proposal)
-        self._session.on_event(Proposed(number, candidate, proposal, doubtful))
-        self._session.emit(model_events(number, model_changes([trial.proposal for trial in self._state.trials])))
+        queue_suggestion(self._session, self._state, suggestion, asked)
 
     @property
     def _awaits_late(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from campaigns.decisions import AnswerStep
 from campaigns.errors import suggestion
-from campaigns.lab.manual_steps import AskConfig
+from campaigns.lab.manual_steps import SD, AskConfig
 from campaigns.values import Scalar, TrialState
 from loop.core.author import author
 from loop.core.formatting import change_text, date_time, trials_text
@@ -31,11 +31,36 @@ def confirm(words: Sequence[str], url: str | None, reason: str) -> Iterator[str]
     rest, file = split_file_argument(words)
     editor = open_journal_editor(file, url, reason)
     number = _one_trial([word for word in rest if "=" not in word], editor)
+    yield from _write(editor, answer(editor, number, pairs([word for word in rest if "=" in word])))
+
+
+def answer(editor: JournalEditor, number: int, given: Mapping[str, str]) -> AnswerStep:
+    """Return the answer that the manual step of a trial is done.
+
+    Args:
+        editor: of the campaign.
+        number: of the trial.
+        given: name of a reading to what was entered, such as ``12.4 mg``, or ``14.2 ± 0.3`` of a metric.
+
+    Raises:
+        CampaignError: nobody waits for such an answer, or a reading is missing or is none.
+    """
     record = _asked(editor, number)
-    given = pairs([word for word in rest if "=" in word])
-    readings = _readings(editor.campaign.step(record.name).asks, given)
-    change = AnswerStep(trial=number, token=record.token, outcome="done", readings=readings)
-    yield from _write(editor, change)
+    asks = editor.campaign.step(record.name).asks
+    readings = _readings(asks, dict(_with_sd(given, asks)))
+    return AnswerStep(trial=number, token=record.token, outcome="done", readings=readings)
+
+
+def _with_sd(given: Mapping[str, str], asks: Mapping[str, AskConfig]) -> Iterator[tuple[str, str]]:
+    """Yield what was entered; of a metric with its uncertainty, the two apart, each with the unit behind them."""
+    for name, text in given.items():
+        value, sign, rest = text.replace("+/-", "±").partition("±")
+        if not sign or f"{name}{SD}" not in asks:
+            yield name, text
+            continue
+        sd, _, unit = rest.strip().partition(" ")
+        yield name, f"{value.strip()} {unit}".strip()
+        yield f"{name}{SD}", f"{sd} {unit}".strip()
 
 
 def fail(words: Sequence[str], url: str | None, reason: str, *, spoilt: bool) -> Iterator[str]:
@@ -83,6 +108,11 @@ def _asked(editor: JournalEditor, number: int) -> StepRecord:
                 "", f"{record.name} of trial {number} is answered already: {said}; amendment {one.number} holds"
             )
     return record
+
+
+def asked_trials(editor: JournalEditor) -> set[int]:
+    """Return the numbers of the trials of which a person was asked to do a step, and may answer."""
+    return {number for number, _ in _open_steps(editor)}
 
 
 def _open_steps(editor: JournalEditor) -> Iterator[tuple[int, StepRecord]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from campaigns.campaign import Campaign
 from campaigns.decisions import EnterResult
 from campaigns.errors import TableError, UnitError, suggestion
+from campaigns.lab.manual_steps import SD, UncertaintyAsk
 from campaigns.tables.cells import Marks, read_number
 from campaigns.units import convert, convert_difference
 from loop.core.records import TrialRecord
@@ -31,12 +32,45 @@ def entered(words: Sequence[str], campaign: Campaign, trials: Sequence[TrialReco
     chosen = numbers([word for word in words if "=" not in word])
     if len(chosen) != 1:
         raise wrong("", f"got {len(chosen)} trials; allowed: the number of one, such as 3")
-    given = pairs([word for word in words if "=" in word])
-    metrics = {name: _read(name, text, campaign) for name, text in given.items()}
-    change = EnterResult(trial=chosen[0], metrics=metrics)
+    return entry(chosen[0], pairs([word for word in words if "=" in word]), campaign, trials)
+
+
+def entry(number: int, given: Mapping[str, str], campaign: Campaign, trials: Sequence[TrialRecord]) -> EnterResult:
+    """Return the result that somebody enters for a trial, in the units of the campaign.
+
+    Args:
+        number: of the trial.
+        given: metric to its value, such as ``151.2 ± 0.8 mAh/g``, and ``METRIC_sd`` to its standard uncertainty.
+        campaign: its metrics.
+        trials: by their numbers.
+
+    Raises:
+        CampaignError: there is no such trial or metric, or a value cannot be the trial's result.
+    """
+    metric_of = {name: metric for name in given if (metric := _metric_of_sd(name, campaign)) is not None}
+    metrics = {name: _read(name, text, campaign) for name, text in given.items() if name not in metric_of}
+    for name, metric in metric_of.items():
+        if metric not in metrics:
+            raise wrong(name, f"is the uncertainty of {metric}, which is not given; needed: {metric}=VALUE")
+        value, _, unit = metrics[metric]
+        metrics[metric] = (value, _uncertainty(name, given[name], unit), unit)
+    change = EnterResult(trial=number, metrics=metrics)
     if why := check_settlement(change, trials) or check_result(change, trials[change.trial], campaign):
         raise wrong("", why)
     return change
+
+
+def _metric_of_sd(name: str, campaign: Campaign) -> str | None:
+    """Return the metric whose uncertainty a name stands for; None for other names."""
+    metric = name.removesuffix(SD)
+    return metric if metric != name and metric in campaign.measured else None
+
+
+def _uncertainty(name: str, text: str, unit: str) -> float:
+    try:
+        return float(UncertaintyAsk(unit=unit).read(text))
+    except ValueError as error:
+        raise wrong(name, str(error)) from error
 
 
 def _read(name: str, text: str, campaign: Campaign) -> tuple[float, float, str]:

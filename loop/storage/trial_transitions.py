@@ -19,7 +19,8 @@ _LOST = frozenset({TrialState.WITHDRAWN})
 _REOPENED = frozenset({TrialState.QUEUED, TrialState.DISPATCHED, TrialState.ACQUIRED})
 """Where a trial that ended without a result goes on: with its step once more, with the job itself, or after it."""
 _NEXT: Mapping[TrialState, frozenset[TrialState]] = {
-    TrialState.QUEUED: frozenset({TrialState.CLAIMED, TrialState.FAILED, TrialState.WITHDRAWN}),
+    # Acquired at once: its result is told by who has done it by hand.
+    TrialState.QUEUED: frozenset({TrialState.CLAIMED, TrialState.ACQUIRED, TrialState.FAILED, TrialState.WITHDRAWN}),
     TrialState.CLAIMED: frozenset({TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED, TrialState.FAILED})
     | _BACK
     | _LOST,

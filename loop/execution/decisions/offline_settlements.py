@@ -52,9 +52,18 @@ def settle_offline(campaign: Campaign, path: Path) -> Iterator[str]:
         yield "the run that goes on does it before its next proposal"
         return
     try:
-        yield from _Offline(campaign, store).settle_all()
+        yield from settle_waiting(campaign, store)
     finally:
         store.close("")
+
+
+def settle_waiting(campaign: Campaign, store: Store) -> Iterator[str]:
+    """Settle all trials that the journal asks for, of a store that this process has leased; yield what there is to say.
+
+    Raises:
+        AnalysisError: none can be settled so.
+    """
+    yield from _Offline(campaign, store).settle_all()
 
 
 def build_analyst(campaign: Campaign, store: Reader) -> tuple[Analyst, PoolData | None]:

@@ -23,7 +23,6 @@ from campaigns.values import TrialState
 from instruments import real_lab
 from instruments.clock import WallClock
 from instruments.devices import epics_furnace
-from loop.service.manual_answers import confirm, fail
 from loop.core.events import Event, Proposed, StationsReady, StepStarted, TrialEnded, Warned
 from loop.core.records import TrialRecord
 from loop.execution.jobs import analysis_process, dispatcher

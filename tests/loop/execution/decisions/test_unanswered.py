@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from campaigns.values import TrialState
-from loop.cli.amendment_commands import open_journal_editor
 from loop.core.events import Event, StepEnded
 from loop.execution.decisions.unanswered import AUTHOR
+from loop.service.journal_editor import open_journal_editor
 from loop.storage.artefacts import ASKED_SINCE, UNSAFE
 from loop.storage.reader import Reader
 from loop.terminal.requests_view import request_lines, stored_requests

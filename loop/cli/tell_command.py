@@ -1,0 +1,34 @@
+"""What ``athanor trial tell`` does: read words or a table, and take the results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from loop.service.amendment_parser import pairs, wrong
+from loop.service.journal_editor import numbers, open_journal_editor, split_file_argument
+from loop.service.results import ToldResult, results_of, tell
+
+
+def tell_all(words: Sequence[str], table: Path | None, url: str | None, reason: str) -> Iterator[str]:
+    """Take the results of trials; return what there is to say.
+
+    Args:
+        words: number of a trial, its metrics as METRIC=VALUE, and the campaign file.
+        table: of results, in the place of number and metrics.
+        url: of the store, or None.
+        reason: what is to be remembered of it.
+
+    Raises:
+        CampaignError: a word, a cell or a trial is none that is allowed.
+    """
+    rest, file = split_file_argument(words)
+    editor = open_journal_editor(file, url, reason)
+    if table is not None:
+        if rest:
+            raise wrong(" ".join(rest), "is given beside --from; allowed: one of them")
+        return tell(editor, results_of(table, editor.campaign))
+    chosen = numbers([word for word in rest if "=" not in word])
+    if len(chosen) != 1:
+        raise wrong("", f"got {len(chosen)} trials; allowed: the number of one, such as 3, or --from TABLE for several")
+    return tell(editor, [ToldResult(chosen[0], pairs([word for word in rest if "=" in word]))])
