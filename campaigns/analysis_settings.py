@@ -55,7 +55,7 @@ class PlainReadingsSettings(Config):
 
 
 class EnteredMetricsSettings(Config):
-    """Settings of ``instruments.analyses.entered_metrics``."""
+    """Settings of ``instruments.analyses.entered``."""
 
     names: tuple[str, ...] = ()
     """Metrics that are entered."""
@@ -68,7 +68,7 @@ class _None(Config):
 SETTINGS: Mapping[str, type[Config]] = {
     "instruments.analyses.calcination:phase_fraction": DiffractionSettings,
     "instruments.analyses.diffraction:phase_fraction": DiffractionSettings,
-    "instruments.analyses.entered_metrics:metrics": EnteredMetricsSettings,
+    "instruments.analyses.entered:entered_metrics": EnteredMetricsSettings,
     "instruments.analyses.galvanostatic:discharge": _None,
     "instruments.analyses.plain_readings:metrics": PlainReadingsSettings,
     "instruments.analyses.repeated_readings:means": ReadingsSettings,

@@ -1,4 +1,5 @@
 import gc
+import importlib
 import os
 import sys
 from collections.abc import Generator
@@ -20,6 +21,6 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_runtest_setup() -> None:
-    """Keep BoTorch from compiling its C++ for hypervolumes, which takes half a minute; tests do without."""
-    if kernels := sys.modules.get("botorch.acquisition.multi_objective.logei"):
-        kernels._load_attempted = True  # type: ignore[attr-defined]
+    """Let BoTorch be quick once something has loaded it."""
+    if "botorch.acquisition.multi_objective.logei" in sys.modules:
+        importlib.import_module("tests.quick_botorch")

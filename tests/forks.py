@@ -19,7 +19,7 @@ _FORKS.set_forkserver_preload(
         "loop.run",
         "simulators.lab_factory",
         "sklearn.tree",
-        "tests.uncompiled",
+        "tests.quick_botorch",
     ]
 )
 

@@ -38,6 +38,7 @@ SHIPPED: Mapping[Use, frozenset[str]] = {
         {
             "instruments.analyses.calcination:phase_fraction",
             "instruments.analyses.diffraction:phase_fraction",
+            "instruments.analyses.entered:entered_metrics",
             "instruments.analyses.galvanostatic:discharge",
             "instruments.analyses.plain_readings:metrics",
             "instruments.analyses.repeated_readings:means",

@@ -36,10 +36,10 @@ def suggest_trials(file: Path, url: str | None, count: int) -> None:
     check_not_empty(campaign, str(file))
     open_folder(file.absolute().parent)  # modules beside the campaign can be named in it
     print_rows([("loading", "Ax and BoTorch, which takes seconds")])
-    from loop.service.suggestions import suggest, waiting_trials
+    from loop.service.suggestions import suggest_batch, waiting_trials
 
     try:
-        found = suggest(campaign, RunOptions(url or default_store(file), text, count), _show)
+        found = suggest_batch(campaign, RunOptions(url or default_store(file), text, count), _show)
     except CampaignError as error:
         raise CampaignError(located(error.problems, file), str(file)) from error
     waiting = waiting_trials(found.trials)

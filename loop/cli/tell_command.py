@@ -7,7 +7,7 @@ from pathlib import Path
 
 from loop.service.amendment_parser import pairs, wrong
 from loop.service.journal_editor import numbers, open_journal_editor, split_file_argument
-from loop.service.results import ToldResult, results_of, tell
+from loop.service.told_results import ToldResult, results_of, tell
 
 
 def tell_all(words: Sequence[str], table: Path | None, url: str | None, reason: str) -> Iterator[str]:

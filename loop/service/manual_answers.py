@@ -31,10 +31,10 @@ def confirm(words: Sequence[str], url: str | None, reason: str) -> Iterator[str]
     rest, file = split_file_argument(words)
     editor = open_journal_editor(file, url, reason)
     number = _one_trial([word for word in rest if "=" not in word], editor)
-    yield from _write(editor, answer(editor, number, pairs([word for word in rest if "=" in word])))
+    yield from _write(editor, answer_step(editor, number, pairs([word for word in rest if "=" in word])))
 
 
-def answer(editor: JournalEditor, number: int, given: Mapping[str, str]) -> AnswerStep:
+def answer_step(editor: JournalEditor, number: int, given: Mapping[str, str]) -> AnswerStep:
     """Return the answer that the manual step of a trial is done.
 
     Args:

@@ -29,7 +29,7 @@ from simulators.virtual_clock import VirtualClock
 _ROLE = "history"
 
 
-def suggest(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], None]) -> SessionResult:
+def suggest_batch(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], None]) -> SessionResult:
     """Propose trials, which then wait: for a run, or for who does them by hand. No instrument is asked.
 
     Args:

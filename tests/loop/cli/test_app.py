@@ -24,6 +24,7 @@ COMMANDS = [
         "validate",
         "schema",
         "run",
+        "suggest",
         "stop",
         "abort",
         "status",

@@ -49,7 +49,10 @@ def test_a_result_by_hand_completes_a_trial(stored: Callable[[int], TrialRecord]
         (["1", "capacity=-"], "allowed: a number with uncertainty and unit"),
         (["1", "capactiy=150"], "is no measured metric, did you mean 'capacity'; allowed: capacity"),
         (["1-2", "capacity=150"], "got 2 trials; allowed: the number of one"),
-        (["0", "capacity=150"], "trial 0 is completed; allowed: one that failed, is in quarantine or uncertain"),
+        (
+            ["0", "capacity=150"],
+            "trial 0 is completed; allowed: one that waits, or one that failed, is in quarantine or uncertain",
+        ),
     ],
 )
 def test_a_result_that_cannot_be_is_refused_before_it_is_written(

@@ -36,7 +36,10 @@ SIMULATED = {"height": {"unit": "1", "simulated": 0.5}}
     [
         ({}, ""),
         ({"step": {"instructions": ""}}, "a person has to be told"),
-        ({"step": {"instructions": "Weigh {dose}"}}, "names {dose}; allowed: sample, material, settings, x, y"),
+        (
+            {"step": {"instructions": "Weigh {dose}"}},
+            "names {dose}; allowed: sample, material, settings, parameters, x, y",
+        ),
         ({"step": {"instructions": "Weigh {x"}}, "allowed: names in braces"),
         ({"step": {"asks": {"token": "text"}}}, "use another name"),
         ({"step": {"asks": {"x": "1"}}}, "'x' is a setpoint of the station"),

@@ -12,8 +12,8 @@ from campaigns.values import TrialState
 from loop.execution.options import RunOptions
 from loop.run import run
 from loop.service.journal_editor import JournalEditor, open_journal_editor
-from loop.service.results import ToldResult, results_of, tell
-from loop.service.suggestions import suggest
+from loop.service.suggestions import suggest_batch
+from loop.service.told_results import ToldResult, results_of, tell
 from loop.storage.paths import default_store
 from loop.storage.reader import Reader
 from loop.storage.store import Store
@@ -33,7 +33,7 @@ class Bench:
     def suggest(self, count: int) -> str:
         """Propose trials; return why there are no more."""
         text = self.file.read_text(encoding="utf-8")
-        return suggest(load_campaign(self.file), RunOptions(self.url, text, count), lambda _: None).reason
+        return suggest_batch(load_campaign(self.file), RunOptions(self.url, text, count), lambda _: None).reason
 
     @property
     def editor(self) -> JournalEditor:

@@ -19,7 +19,7 @@ from loop.core.journal import Amendment
 from loop.core.records import TrialRecord
 from loop.service.amendment_parser import wrong
 from loop.service.journal_editor import JournalEditor
-from loop.service.manual_answers import answer, asked_trials
+from loop.service.manual_answers import answer_step, asked_trials
 from loop.service.result_parser import entry
 from loop.storage.integrity.lease import current_lease
 
@@ -66,7 +66,7 @@ def tell(editor: JournalEditor, results: Sequence[ToldResult]) -> Iterator[str]:
 
 
 def _answered(editor: JournalEditor, told: ToldResult) -> AnswerStep:
-    return answer(editor, told.trial, told.given)
+    return answer_step(editor, told.trial, told.given)
 
 
 def _entered(trials: Sequence[TrialRecord]) -> Callable[[JournalEditor, ToldResult], EnterResult]:

@@ -10,7 +10,7 @@ from campaigns.values import Measurement, MetricValue
 from instruments.analyses.context import AnalysisContext
 
 
-def metrics(data: Mapping[str, Any], context: AnalysisContext, names: Sequence[str] = ()) -> Measurement:
+def entered_metrics(data: Mapping[str, Any], context: AnalysisContext, names: Sequence[str] = ()) -> Measurement:
     """Return the metrics as they were entered, each in the unit that was asked for.
 
     Args:
