@@ -14,7 +14,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from campaigns.campaign import Campaign
 from campaigns.config import Config
-from campaigns.decisions import Order, SampleChange, SetStation, Settlement
+from campaigns.decisions import Order, RepeatStandard, SampleChange, SetStation, Settlement
 from campaigns.errors import CampaignError, Problem
 from campaigns.objective import FindParetoConfig, ObjectiveConfig, Weight
 from campaigns.parsing.validation_messages import explain
@@ -140,7 +140,7 @@ CampaignChange = SetWeights | SetBounds | FixParameter | ReleaseParameter | AddL
 Import = ImportTrials | CompleteTrials
 """What brings measurements."""
 
-Change = CampaignChange | AddTrial | Settlement | Order | SetStation | SampleChange | Import
+Change = CampaignChange | AddTrial | Settlement | Order | SetStation | RepeatStandard | SampleChange | Import
 """What may stand in the journal."""
 
 CHANGES: TypeAdapter[Change] = TypeAdapter(Annotated[Change, Field(discriminator="kind")])

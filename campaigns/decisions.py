@@ -121,6 +121,13 @@ class SetStation(Config):
     mode: StationMode
 
 
+class RepeatStandard(Config):
+    """Say that a station was adjusted: its calibration standard is measured again before its next job."""
+
+    kind: Literal["repeat_standard"] = "repeat_standard"
+    station: str
+
+
 class MoveSample(Config):
     """Say that a sample lies at another position now."""
 

@@ -62,3 +62,12 @@ def take_in(words: _Words, reason: Reason, store: Url = None) -> None:
     from loop.cli.station_orders import set_stations
 
     say(set_stations(words, store, reason, StationMode.IN))
+
+
+@station.command()
+@signed
+def recalibrated(words: _Words, reason: Reason, store: Url = None) -> None:
+    """Say that stations were adjusted: their calibration standards are measured again before their next jobs."""
+    from loop.cli.station_orders import repeat_standards
+
+    say(repeat_standards(words, store, reason))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from campaigns.decisions import SetStation, StationMode
+from campaigns.decisions import RepeatStandard, SetStation, StationMode
 from campaigns.errors import suggestion
 from campaigns.lab.lab_file import is_lab_file, load_lab_file
 from loop.core.author import author
@@ -54,6 +54,28 @@ def set_stations(
     _check(names, list(editor.campaign.stations), held, of)
     for name in names:
         yield from _set(editor, ledger, (name, mode), held.get(name))
+
+
+def repeat_standards(words: Sequence[str], url: str | None, reason: str) -> Iterator[str]:
+    """Have stations that were adjusted measure their standards again before their next jobs; yield what to say.
+
+    Raises:
+        CampaignError: there is no such station, or it has no standard.
+    """
+    names, file = split_file_argument(words)
+    editor = open_journal_editor(file, url, reason)
+    stations = {} if editor.campaign.rules is None else editor.campaign.rules.stations
+    for name in _known(names, list(editor.campaign.stations)):
+        if name not in stations or stations[name].standard is None:
+            having = ", ".join(known for known, one in stations.items() if one.standard is not None)
+            raise wrong(name, f"has no calibration standard; allowed: {having or 'none, as no station has one'}")
+    for name in names:
+        change = RepeatStandard(station=name)
+        (one,) = editor.journal.amend([change], (author(), reason), {}, first=editor.journal.count())
+        text = change_text(editor.campaign, change)
+        yield f"amendment {one.number}: {text}: its standard is measured again before its next job"
+    if current_lease(editor.journal.path) is None:
+        yield "no run goes on; the next one goes by it"
 
 
 def _set_for_all(

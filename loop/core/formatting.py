@@ -32,6 +32,7 @@ from campaigns.decisions import (
     Order,
     ReanalyseTrial,
     ReleaseTrial,
+    RepeatStandard,
     RereadTrial,
     RetryTrial,
     SampleChange,
@@ -194,7 +195,7 @@ def _level_text(change: AddLevel | RemoveLevel, unit: str) -> str:
     return f"{change.parameter} may be {_scalar(change.level)}{unit}{described}"
 
 
-def _decision_text(change: Settlement | Order | SetStation | SampleChange) -> str:
+def _decision_text(change: Settlement | Order | SetStation | RepeatStandard | SampleChange) -> str:
     match change:
         case MoveSample(sample=sample, position=position):
             return f"sample {sample} lies at {position}"
@@ -204,6 +205,8 @@ def _decision_text(change: Settlement | Order | SetStation | SampleChange) -> st
             return f"sample {sample} is lost"
         case SetStation(station=station, mode=mode):
             return f"{station} is {mode}"
+        case RepeatStandard(station=station):
+            return f"{station} was adjusted"
         case AbortTrial(trial=number):
             return f"the job of trial {number} is aborted"
         case StopRun(after=after):

@@ -257,7 +257,8 @@ def _off(facts: CampaignFacts) -> Iterator[OpenRequest]:
         left = [number for number in trials if number in ended]
         keep = f"{trials_text(left)} count{'s' * (len(left) == 1)} all the same" if left else "it is right: ask no more"
         effect = "it is adjusted: measure the standard again" if run.then == "out" else keep
-        answers = [Answer(f"station in {run.station}", effect)]
+        again = Answer(f"station recalibrated {run.station}", "it is adjusted: measure the standard again")
+        answers = [Answer(f"station in {run.station}", effect), *([again] if run.then == "flag" else [])]
         if left:
             words = " ".join(map(str, left))
             answers.append(Answer(f"trial withdraw {words}", f"nothing is learnt from {trials_text(left)}"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from campaigns.decisions import ReanalyseTrial, SetStation, StationMode
+from campaigns.decisions import ReanalyseTrial, RepeatStandard, SetStation, StationMode
 from campaigns.values import MetricValue, TrialState
 from loop.core.formatting import metric_text, trials_text
 from loop.core.journal import Amendment
@@ -77,10 +77,25 @@ def settled(run: StandardRun, journal: Iterable[Amendment]) -> bool:
     )
 
 
+def adjusted(run: StandardRun, journal: Iterable[Amendment]) -> bool:
+    """Return whether somebody has said after a measurement that its station was adjusted, and is to be measured again.
+
+    Unlike what settles a measurement, this says nothing of the trials that it puts in doubt.
+    """
+    return any(
+        isinstance(one.change, RepeatStandard)
+        and one.change.station == run.station
+        and not one.refused
+        and one.written > run.time
+        for one in journal
+    )
+
+
 def unsettled(runs: Iterable[StandardRun], journal: Sequence[Amendment]) -> list[StandardRun]:
-    """Return the last measurement of each station whose standard is off, unless somebody has settled that."""
+    """Return the last measurement of each station whose standard is off, unless somebody has seen to that."""
     last = {run.station: run for run in sorted(runs, key=lambda run: run.number)}
-    return [run for run in last.values() if not run.good and not settled(run, journal)]
+    off = (run for run in last.values() if not run.good)
+    return [run for run in off if not settled(run, journal) and not adjusted(run, journal)]
 
 
 def in_doubt(run: StandardRun, runs: Iterable[StandardRun], trials: Iterable[TrialRecord]) -> list[int]:
@@ -106,8 +121,8 @@ def trials_in_doubt(
     found: dict[int, StandardRun] = {}
     counting = [trial for trial in trials if trial.state is TrialState.COMPLETED]
     for run in runs:
-        adjusted = run.then == "out" and run.doubtful == "withdraw"
-        if not run.good and (adjusted or not settled(run, journal)):
+        withdrawn = run.then == "out" and run.doubtful == "withdraw"
+        if not run.good and (withdrawn or not settled(run, journal)):
             for number in in_doubt(run, runs, counting):
                 if not _counts_again(number, run, journal):
                     found.setdefault(number, run)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from campaigns.decisions import AbortTrial, AnswerStep, SetStation, StationMode, StopRun
+from campaigns.decisions import AbortTrial, AnswerStep, RepeatStandard, SetStation, StationMode, StopRun
 from campaigns.lab.laboratory import StepConfig
 from instruments.devices.manual import OUTCOMES, ManualAnswer
 from instruments.safe_state import unsafe_text
@@ -142,6 +142,8 @@ class FloorOrders:
         """Hold stations, or use them again, as is new in the journal."""
         before, self._seen = self._seen, max((one.number for one in self._state.journal), default=0)
         for one in self._state.journal:
+            if one.number > before and isinstance(one.change, RepeatStandard):
+                yield one
             if one.number > before and isinstance(one.change, SetStation):
                 self._dispatcher.held = self._state.held
                 if one.change.mode is StationMode.IN:

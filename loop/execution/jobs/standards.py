@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 
 from campaigns.campaign import Campaign
-from campaigns.decisions import SetStation, StationMode, WithdrawTrial
+from campaigns.decisions import RepeatStandard, SetStation, StationMode, WithdrawTrial
 from campaigns.lab.calibration_standard import StandardConfig
 from campaigns.lab.lab_rules import LabFileConfig
 from instruments.job import StepResult
 from loop.core.events import StandardMeasured, Warned
 from loop.core.records import TrialRecord
-from loop.core.standard_runs import StandardRun, doubt_text, runs_of, settled, trials_in_doubt, unsettled
+from loop.core.standard_runs import StandardRun, adjusted, doubt_text, runs_of, settled, trials_in_doubt, unsettled
 from loop.execution.campaign_state import CampaignState
 from loop.execution.jobs.dispatcher import Dispatcher
 from loop.execution.jobs.holds import Held, PossibleJob, first_hold
@@ -96,9 +96,12 @@ class Standards:
     def _settle_for_all(self, station: str) -> None:
         """Let what people say of a standard that is off, to one campaign, hold for all."""
         last = runs_of(station, self._runs)[-1:]
+        if self._ledger is not None and last:
+            self._repeat_for_all(station, last[0])
         if self._ledger is None or not last or last[0].good:
             return
-        told = [n for n in self._ledger.notes if n.station == station and n.settled and n.time > last[0].time]
+        notes = (n for n in self._ledger.notes if n.settled and not n.adjusted and n.time > last[0].time)
+        told = [note for note in notes if note.station == station]
         own = [
             (one, one.change.mode)
             for one in self._state.journal
@@ -111,8 +114,22 @@ class Standards:
         elif own and not told and own[-1][1] is StationMode.IN:
             self._ledger.settle(station, own[-1][0].author, own[-1][0].reason)
 
+    def _repeat_for_all(self, station: str, last: StandardRun) -> None:
+        """Let it hold for all campaigns that a station was adjusted, as somebody has said to one of them."""
+        if self._ledger is None:
+            return
+        later = (note for note in self._ledger.notes if note.adjusted and note.time > last.time)
+        told = next((note for note in later if note.station == station), None)
+        changes = (one for one in self._state.journal if one.written > last.time)
+        own = next((one for one in changes if one.change == RepeatStandard(station=station)), None)
+        if told is not None and own is None:
+            by, reason = told.settled
+            self._session.store.amend([RepeatStandard(station=station)], (by, reason), {}, len(self._state.trials))
+        elif own is not None and told is None:
+            self._ledger.settle(station, own.author, own.reason, adjusted=True)
+
     def unsettled(self) -> list[StandardRun]:
-        """Return the last measurement of each standard that is off, unless somebody has settled that."""
+        """Return the last measurement of each standard that is off, unless somebody has seen to that."""
         return unsettled(self._runs, self._state.journal)
 
     def hold(self, job: PossibleJob) -> Held | None:
@@ -207,13 +224,14 @@ class Standards:
     def _off(self, station: str) -> StandardRun | None:
         """Return the last measurement of a standard, where it keeps the station from jobs."""
         found = runs_of(station, self._runs)[-1:]
-        wrong = (run for run in found if not run.good and run.then == "out" and not settled(run, self._state.journal))
-        return next(wrong, None)
+        wrong = next((run for run in found if not run.good and run.then == "out"), None)
+        journal = self._state.journal
+        return None if wrong is None or settled(wrong, journal) or adjusted(wrong, journal) else wrong
 
     def _due(self, station: str) -> bool:
         """Return whether a standard has to be measured: first, after its interval, or again after it was off."""
         config, found = self._configs[station], runs_of(station, self._runs)
-        if not found or (not found[-1].good and found[-1].then == "out"):
+        if not found or (not found[-1].good and found[-1].then == "out") or adjusted(found[-1], self._state.journal):
             return True
         since = found[-1].lab
         if config.every is not None and self._session.clock.now() - since >= config.every:

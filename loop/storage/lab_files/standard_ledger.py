@@ -29,6 +29,7 @@ class StandardNote:
         run: the measurement, by its fields; None of other lines.
         job: token of a job; empty of other lines.
         settled: by whom and why the station may be used again; empty of other lines.
+        adjusted: whether that is as it was adjusted, so that its standard is measured again.
     """
 
     station: str
@@ -37,6 +38,7 @@ class StandardNote:
     run: Mapping[str, Any] | None = None
     job: str = ""
     settled: tuple[str, ...] = ()
+    adjusted: bool = False
 
 
 class StandardLedger:
@@ -81,9 +83,10 @@ class StandardLedger:
         if not any(note.job == token for note in self.notes):
             self._add(StandardNote(station, self._campaign, time.time(), job=token))
 
-    def settle(self, station: str, by: str, reason: str) -> None:
-        """Note that a station may be used again, by whom and why."""
-        self._add(StandardNote(station, self._campaign, time.time(), settled=(by, reason)))
+    def settle(self, station: str, by: str, reason: str, *, adjusted: bool = False) -> None:
+        """Note that a station may be used again, by whom and why, and whether its standard is measured again."""
+        note = StandardNote(station, self._campaign, time.time(), settled=(by, reason), adjusted=adjusted)
+        self._add(note)
 
     def _add(self, note: StandardNote) -> None:
         self._lines.add(asdict(note))

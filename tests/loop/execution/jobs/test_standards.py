@@ -12,12 +12,13 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from campaigns.decisions import StationMode
+from campaigns.errors import CampaignError
 from campaigns.load import load_campaign
 from campaigns.user_code.module_files import open_folder
 from campaigns.values import TrialState
 from loop.cli.app import app
 from loop.cli.reanalyse_command import reanalyse
-from loop.cli.station_orders import set_stations
+from loop.cli.station_orders import repeat_standards, set_stations
 from loop.core.events import Event, StandardMeasured, StepStarted, Warned
 from loop.execution.options import RunOptions, SessionResult
 from loop.report.campaign_report import write_report
@@ -124,6 +125,7 @@ class Weighing:
         self.events: list[Event] = []
         self.drift_at: int | None = None
         self.adjusts = True
+        self.recalibrated_at: int | None = None
 
     @property
     def weighed(self) -> list[str]:
@@ -144,6 +146,9 @@ class Weighing:
         self.events.append(event)
         if isinstance(event, StepStarted) and event.trial == self.drift_at:
             sys.modules["scales"].drift.append(2.0)
+        if isinstance(event, StepStarted) and event.trial == self.recalibrated_at:
+            sys.modules["scales"].drift.clear()
+            list(repeat_standards(["balance"], self.url, "adjusted"))
         if isinstance(event, Warned) and "is off" in event.text and self.adjusts:
             self.asked = stored_requests(self.reader)
             sys.modules["scales"].drift.clear()
@@ -216,6 +221,19 @@ def test_a_station_that_is_only_flagged_goes_on_and_the_trials_are_asked_about(t
     assert marked(weighing) == []
 
 
+def test_a_station_that_goes_on_is_measured_again_once_somebody_has_adjusted_it(tmp_path: Path) -> None:
+    weighing = Weighing(tmp_path, "every_trials: 2\n      then: flag", BALANCE.replace("trials: 4", "trials: 6"))
+    weighing.drift_at, weighing.adjusts = 1, False
+    weighing.recalibrated_at = 2
+    weighing.run()
+    assert weighing.weighed == ["standard", "0", "1", "standard", "2", "standard", "3", "4", "standard", "5"]
+    assert [run.good for run in stored_standards(weighing.reader)] == [True, False, True, True]
+    assert marked(weighing) == [0, 1, 2], "what was measured after the good one is not in doubt"
+    assert stored_requests(weighing.reader) == []
+    with pytest.raises(CampaignError, match="is no station"):
+        list(repeat_standards(["scales"], weighing.url, "adjusted"))
+
+
 def test_trials_in_doubt_are_withdrawn_where_the_lab_file_wants_that_until_somebody_lets_them_count(
     tmp_path: Path,
 ) -> None:
@@ -228,6 +246,7 @@ def test_trials_in_doubt_are_withdrawn_where_the_lab_file_wants_that_until_someb
     (asked,) = stored_requests(weighing.reader)
     assert [answer.command for answer in asked.answers] == [
         "station in balance",
+        "station recalibrated balance",
         "trial reanalyse 0 1 2 3",
         "station out balance",
     ]
