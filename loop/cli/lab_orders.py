@@ -15,7 +15,7 @@ from campaigns.errors import CampaignError, LabError, Problem
 from loop.cli.signals import interrupts
 from loop.core.formatting import date_time, duration
 from loop.core.station_modes import held_stations
-from loop.execution.shared_lab.messages import Greeting, Purpose, SharedLabStatus
+from loop.execution.shared_lab.messages import Handshake, Purpose, SharedLabStatus
 from loop.execution.shared_lab.socket_file import connected, note_end, opened_line, was_left
 from loop.storage.lab_files.lab_lock import has_lab_process, holder, is_driven
 from loop.storage.lab_files.station_ledger import StationLedger, stations_file
@@ -106,7 +106,7 @@ def _answer(line: Connection, purpose: Purpose) -> Any:
     Raises:
         LabError: it refuses, as it is of another version.
     """
-    line.send(Greeting(purpose))
+    line.send(Handshake(purpose))
     kind, found = line.recv()
     if kind == "error":
         raise found

@@ -23,7 +23,7 @@ from loop.execution.laboratory.lab_safety import Safety
 from loop.execution.laboratory.lab_setup import checked_places
 from loop.execution.laboratory.manual_stations import manual_instrument
 from loop.execution.shared_lab.campaign_link import CampaignLink, LabLine, absent_text
-from loop.execution.shared_lab.messages import Greeting, Member, Purpose, Standing, fingerprint
+from loop.execution.shared_lab.messages import CampaignStatus, Handshake, Member, Purpose, fingerprint
 from loop.storage.unsafe_stations import UnsafeStations
 
 _ASKING = 0.5
@@ -51,19 +51,19 @@ class AttachedStations:
 
     def why_not(self, station: str, tokens: Collection[str]) -> str:
         """Return why a job may not begin at a station; see ``ReservedStations``."""
-        if (standing := self._link.standing) is None:
+        if (status := self._link.status) is None:
             return absent_text(self._lab_file)
         if station in self._in_use:
             return ""
-        if station in standing.has and self._is_known(standing, station):
-            token = standing.has[station]
+        if station in status.has and self._is_known(status, station):
+            token = status.has[station]
             return f"it is at job {token} of this campaign, which comes first" if token and token not in tokens else ""
-        return standing.waits.get(station) or "it is asked for"
+        return status.waits.get(station) or "it is asked for"
 
     def others(self, station: str) -> str:
         """Return which other campaign has a station, for people; empty if none."""
-        standing = self._link.standing
-        return "" if standing is None else standing.waits.get(station, "")
+        status = self._link.status
+        return "" if status is None else status.waits.get(station, "")
 
     def in_use(self, station: str) -> bool:
         """Return whether the result of a station's job is still to be taken, so that no other job may begin there."""
@@ -86,12 +86,12 @@ class AttachedStations:
 
     def request(self, stations: Collection[str], following: Collection[str], tokens: Collection[str]) -> bool:
         """Ask for stations, and for no others; see ``ReservedStations``."""
-        standing = self._link.standing
-        if standing is None:
+        status = self._link.status
+        if status is None:
             self._released.clear()  # what they count was said on a line that is lost
             return False
-        for station, token in standing.has.items():
-            if token and token not in tokens and station not in self._in_use and self._is_known(standing, station):
+        for station, token in status.has.items():
+            if token and token not in tokens and station not in self._in_use and self._is_known(status, station):
                 self.ends(station)  # its job was settled while the lab process was away
         before = {one for one in stations if not self.why_not(one, tokens)}
         self._asking = True
@@ -100,11 +100,11 @@ class AttachedStations:
         self._asking = False
         return any(not self.why_not(one, tokens) for one in stations if one not in before)
 
-    def _is_known(self, standing: Standing, station: str) -> bool:
+    def _is_known(self, status: CampaignStatus, station: str) -> bool:
         """Return whether the lab process knows by now what was said of a station."""
-        return standing.taken >= self._released.get(station, 0)
+        return status.taken >= self._released.get(station, 0)
 
-    def _changed(self, before: Standing | None, now: Standing | None) -> None:
+    def _changed(self, before: CampaignStatus | None, now: CampaignStatus | None) -> None:
         """Wake the session when it has been given or has lost a station, or waits for another reason."""
         if before is None or now is None:
             self.woken()
@@ -169,8 +169,8 @@ class AttachedSafety(Safety):
     @property
     def closed(self) -> dict[str, str]:
         """Station to why nothing moves there, of all at which an interlock or an emergency stop lets nothing move."""
-        standing = self._link.standing
-        return {} if standing is None else dict(standing.closed)
+        status = self._link.status
+        return {} if status is None else dict(status.closed)
 
     def settle(self, station: str) -> None:
         """Take note that somebody has looked at a station, and says that it is safe: for all campaigns."""
@@ -179,8 +179,8 @@ class AttachedSafety(Safety):
 
     def begins(self, station: str) -> None:
         """Take note that a station begins a job."""
-        standing = self._link.standing
-        self._begun[station] = 0 if standing is None else standing.trips.get(station, 0)
+        status = self._link.status
+        self._begun[station] = 0 if status is None else status.trips.get(station, 0)
 
     def interrupted(self, station: str) -> bool:
         """Return whether an interlock or an emergency stop has interrupted a station's job, or keeps it from one."""
@@ -204,12 +204,12 @@ class AttachedSafety(Safety):
 
     def _compare_unsafe(self) -> None:
         """Let the campaign's store say what the lab process knows of stations that may not be in their safe states."""
-        if (standing := self._link.standing) is None:
+        if (status := self._link.status) is None:
             return
-        for station, wrong in standing.unsafe.items():
+        for station, wrong in status.unsafe.items():
             if self._not_safe.known.get(station) != wrong:
                 self._not_safe.note(station, wrong)
-        for station in self._not_safe.known.keys() - standing.unsafe.keys():
+        for station in self._not_safe.known.keys() - status.unsafe.keys():
             self._not_safe.settle(station)
 
 
@@ -278,8 +278,8 @@ class AttachedLab:
             LabError: the lab process refuses it.
             CampaignError: it takes fewer samples for a job than the campaign says.
         """
-        greeting = Greeting(Purpose.STATION, self._joined.member, name)
-        line = LabLine(self.rules.path, greeting, self._context)
+        handshake = Handshake(Purpose.STATION, self._joined.member, name)
+        line = LabLine(self.rules.path, handshake, self._context)
         try:
             facts = line.call("facts")
         except Exception as error:

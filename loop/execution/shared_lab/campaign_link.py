@@ -15,7 +15,7 @@ from instruments.devices.question_line import ANSWERING, LineLostError, Question
 from instruments.run_context import RunContext
 from instruments.step_errors import reason_of
 from loop.execution.shared_lab import messages
-from loop.execution.shared_lab.messages import Greeting, Member, Purpose, Standing
+from loop.execution.shared_lab.messages import CampaignStatus, Handshake, Member, Purpose
 from loop.execution.shared_lab.socket_file import connected, opened_line
 
 _AGAIN = 0.25
@@ -32,15 +32,15 @@ class LabLine(QuestionLine):
 
     Args:
         lab_file: whose lab process serves it.
-        greeting: says which campaign and station.
+        handshake: says which campaign and station.
         context: numbers the runs of plans, and gets their documents.
     """
 
     _who = "the lab process"
 
-    def __init__(self, lab_file: Path, greeting: Greeting, context: RunContext) -> None:
+    def __init__(self, lab_file: Path, handshake: Handshake, context: RunContext) -> None:
         super().__init__(ANSWERING, context)
-        self._lab_file, self._greeting = lab_file, greeting
+        self._lab_file, self._handshake = lab_file, handshake
         self._socket: socket.socket | None = None
 
     def _open(self) -> tuple[Connection, Any]:
@@ -48,7 +48,7 @@ class LabLine(QuestionLine):
             self._socket = connected(self._lab_file)
         except OSError as error:
             raise LineLostError(absent_text(self._lab_file)) from error
-        return opened_line(self._socket), self._greeting
+        return opened_line(self._socket), self._handshake
 
     def _end_of(self) -> str:
         return "has ended, or was stopped"
@@ -69,7 +69,7 @@ class CampaignLink:
 
     Attributes:
         member: the same.
-        standing: what the campaign has, as it was told last; None while there is no line.
+        status: what the campaign has, as it was told last; None while there is no line.
         changed: called, in another thread, with that before and now.
         on_news: called with what people are told.
         on_abort: called with a station, and why its job is to be given up.
@@ -80,8 +80,8 @@ class CampaignLink:
 
     def __init__(self, lab_file: Path, member: Member) -> None:
         self._lab_file, self.member = lab_file, member
-        self.standing: Standing | None = None
-        self.changed: Callable[[Standing | None, Standing | None], None] = lambda *_: None
+        self.status: CampaignStatus | None = None
+        self.changed: Callable[[CampaignStatus | None, CampaignStatus | None], None] = lambda *_: None
         self.on_news: Callable[[str], None] = lambda _: None
         self.on_abort: Callable[[str, str], None] = lambda *_: None
         self._news = threading.Condition()
@@ -98,7 +98,7 @@ class CampaignLink:
     def send(self, name: str, *values: Any) -> int:
         """Say something, and return its number; 0 where there is nobody."""
         with self._news:
-            if self.standing is None:
+            if self.status is None:
                 return 0
             try:
                 self._line.send(("call", name, values))
@@ -110,7 +110,7 @@ class CampaignLink:
     def await_taken(self, number: int, seconds: float) -> None:
         """Wait until the lab process has taken a message into account, for some time at most."""
         with self._news:
-            self._news.wait_for(lambda: self.standing is None or self.standing.taken >= number, seconds)
+            self._news.wait_for(lambda: self.status is None or self.status.taken >= number, seconds)
 
     def close(self) -> None:
         """End the line."""
@@ -121,7 +121,7 @@ class CampaignLink:
     def _show_life(self) -> None:
         """Say now and then that the run is there, unless the lab process has still to hear what was said before."""
         while not self._ended.wait(messages.HEARTBEAT):
-            if (now := self.standing) is not None and now.taken >= self._sent:
+            if (now := self.status) is not None and now.taken >= self._sent:
                 self.send("alive")
 
     def _open(self) -> None:
@@ -134,14 +134,14 @@ class CampaignLink:
         self._socket = connected(self._lab_file)
         line = opened_line(self._socket)
         try:
-            line.send(Greeting(Purpose.CAMPAIGN, self.member))
+            line.send(Handshake(Purpose.CAMPAIGN, self.member))
             first = _first(line)
         except BaseException:
             line.close()
             self._socket.close()
             raise
         with self._news:
-            self._line, self._sent, self.standing = line, 0, first
+            self._line, self._sent, self.status = line, 0, first
 
     def _stay(self) -> None:
         """Listen, and open the line again when it is lost, until the session has ended."""
@@ -174,19 +174,19 @@ class CampaignLink:
                 self._ended.wait(ANSWERING)
                 continue
             self.on_news("the lab process is back")
-            self.changed(None, self.standing)
+            self.changed(None, self.status)
             return
 
-    def _set(self, standing: Standing | None) -> None:
+    def _set(self, status: CampaignStatus | None) -> None:
         with self._news:
-            before, self.standing = self.standing, standing
+            before, self.status = self.status, status
             self._news.notify_all()
-        self.changed(before, standing)
+        self.changed(before, status)
 
     def _take(self, message: tuple[Any, ...]) -> None:
         match message:
-            case ("standing", Standing() as standing):
-                self._set(standing)
+            case ("status", CampaignStatus() as status):
+                self._set(status)
             case ("news", text):
                 self.on_news(text)
             case ("abort", station, reason):
@@ -198,7 +198,7 @@ class CampaignLink:
         self._socket.close()
 
 
-def _first(line: Connection) -> Standing:
+def _first(line: Connection) -> CampaignStatus:
     """Return what a campaign has when it attaches.
 
     Raises:
@@ -208,5 +208,5 @@ def _first(line: Connection) -> Standing:
         match line.recv():
             case ("error", error):
                 raise error
-            case ("standing", Standing() as standing):
-                return standing
+            case ("status", CampaignStatus() as status):
+                return status

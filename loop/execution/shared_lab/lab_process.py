@@ -182,9 +182,9 @@ class SharedFloor:
             CampaignError: it cannot be made.
             LabError: it does not answer.
         """
-        patience = getattr(self._rules.lab, "connection_timeout", CONNECTING)
+        timeout = getattr(self._rules.lab, "connection_timeout", CONNECTING)
         how = self._rules.lab if isinstance(self._rules.lab, RealLabConfig) else None
-        records = JobRecords(shared_folder(self._rules.path), patience, self._about[name].context, how)
+        records = JobRecords(shared_folder(self._rules.path), timeout, self._about[name].context, how)
         return build_instrument(name, self._rules.stations[name], self._lab, records)
 
     def _watched(self, guarded: GuardedInstrument) -> None:

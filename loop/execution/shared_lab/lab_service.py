@@ -18,11 +18,11 @@ from loop.core.formatting import counted
 from loop.execution.laboratory.lab_safety import LabSafety
 from loop.execution.shared_lab import messages
 from loop.execution.shared_lab.messages import (
-    Greeting,
+    CampaignStatus,
+    Handshake,
     Member,
     Purpose,
     SharedLabStatus,
-    Standing,
     StationStatus,
     fingerprint,
 )
@@ -46,16 +46,16 @@ class CampaignLine:
 
     def __init__(self, line: AnswerLine, folder: Path, hang_up: Callable[[], None]) -> None:
         self.line, self.folder, self.hang_up, self.taken = line, folder, hang_up, 0
-        self._told: Standing | None = None
+        self._told: CampaignStatus | None = None
         self._telling = threading.Lock()
 
-    def tell(self, standing: Callable[[], Standing]) -> None:
+    def tell(self, status: Callable[[], CampaignStatus]) -> None:
         """Say how the campaign stands, if that has changed."""
         with self._telling:
-            now = standing()
+            now = status()
             if now != self._told:
                 self._told = now
-                self.line.send("standing", now)
+                self.line.send("status", now)
 
 
 def _hang_up(found: socket.socket) -> None:
@@ -207,10 +207,10 @@ class LabService:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", _DEAF, 0))
             check_version(connection := line_of(found))
             line = AnswerLine(connection, lambda: None, partial(_hang_up, found))
-            greeting: Greeting = line.begin()
-            match greeting.purpose, greeting.member:
+            handshake: Handshake = line.begin()
+            match handshake.purpose, handshake.member:
                 case Purpose.STATION, Member() as member:
-                    self._serve_station(line, member, greeting.station)
+                    self._serve_station(line, member, handshake.station)
                 case Purpose.CAMPAIGN, Member() as member:
                     self._serve_campaign(CampaignLine(line, member.folder, partial(_hang_up, found)), member)
                 case Purpose.CLOSE, _:
@@ -305,12 +305,12 @@ class LabService:
     def _publish(self) -> None:
         """Tell each campaign's run how it stands, where that has changed."""
         for campaign, there in list(self._campaigns.items()):
-            there.tell(partial(self._standing, campaign, there))
+            there.tell(partial(self._status_of, campaign, there))
 
-    def _standing(self, campaign: str, there: CampaignLine) -> Standing:
+    def _status_of(self, campaign: str, there: CampaignLine) -> CampaignStatus:
         taken, reservations = there.taken, self._reservations
         has = {station: reservations.token(station) for station in reservations.stations_of(campaign)}
         shared = (*self._stations, *self._people)
         waits = {name: why for name in shared if name not in has and (why := reservations.why(name))}
         trips = {name: one.guarded.guard.trips for name, one in self._stations.items()}
-        return Standing(taken, has, waits, self._safety.closed, self._safety.unsafe_stations, trips)
+        return CampaignStatus(taken, has, waits, self._safety.closed, self._safety.unsafe_stations, trips)

@@ -56,7 +56,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Greeting:
+class Handshake:
     """What is said first on a line; ``member`` and ``station`` where the purpose needs them."""
 
     purpose: Purpose
@@ -65,7 +65,7 @@ class Greeting:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CampaignStatus:
     """What a campaign has in the laboratory now.
 
     Attributes:
@@ -114,7 +114,7 @@ class SharedLabStatus:
 
 def _protocol() -> bytes:
     """Return what both ends of a line have to agree on: the version, and of what messages consist."""
-    classes = (Member, Greeting, Standing, StationStatus, SharedLabStatus, LabClaim)
+    classes = (Member, Handshake, CampaignStatus, StationStatus, SharedLabStatus, LabClaim)
     told = [(one.__name__, [(part.name, str(part.type)) for part in fields(one)]) for one in classes]
     told.append((LimitConfig.__name__, [(name, str(part)) for name, part in LimitConfig.model_fields.items()]))
     messages = hashlib.sha256(repr(told).encode()).hexdigest()[:8]

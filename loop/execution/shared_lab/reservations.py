@@ -89,7 +89,7 @@ class Reservations:
     Args:
         file: where it is kept; what it holds from before is gone on with.
         stations: of the laboratory.
-        patience: wall time in seconds for which a station stays reserved for a campaign that is away, once its job
+        timeout: wall time in seconds for which a station stays reserved for a campaign that is away, once its job
             there has ended.
         now: seconds of a clock that never jumps, as in all methods.
 
@@ -97,8 +97,8 @@ class Reservations:
         LabError: the file cannot be read.
     """
 
-    def __init__(self, file: Path, stations: Iterable[str], patience: float, now: float) -> None:
-        self._file, self._patience, self._lock = file, patience, threading.RLock()
+    def __init__(self, file: Path, stations: Iterable[str], timeout: float, now: float) -> None:
+        self._file, self._timeout, self._lock = file, timeout, threading.RLock()
         self._queues = {name: FairQueue() for name in stations}
         self._held: dict[str, Reservation] = {}
         self.accounts: dict[str, Account] = {}
@@ -224,7 +224,7 @@ class Reservations:
         away = not self.accounts[held.campaign].here
         if held.over is None and (away or held.released) and is_over(station, held.token):
             held.over = now
-        return held.over is not None and (held.released or now - held.over > self._patience)
+        return held.over is not None and (held.released or now - held.over > self._timeout)
 
     @_locked
     def has(self, campaign: str, station: str) -> bool:

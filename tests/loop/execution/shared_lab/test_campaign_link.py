@@ -16,7 +16,7 @@ from loop.cli.lab_orders import serve_lab
 from loop.execution.shared_lab import lab_process, messages
 from loop.execution.shared_lab.attached_lab import AttachedStations
 from loop.execution.shared_lab.campaign_link import CampaignLink
-from loop.execution.shared_lab.messages import PROTOCOL, Member, Standing
+from loop.execution.shared_lab.messages import PROTOCOL, CampaignStatus, Member
 from loop.execution.shared_lab.socket_file import line_of, listening
 from tests.shared_labs import until
 
@@ -38,7 +38,7 @@ def test_a_lab_process_that_is_away_is_told_once_and_that_it_is_back(
             lines.append((found, line))
             assert line.recv_bytes() == PROTOCOL
             line.recv()
-            line.send(("standing", Standing()))
+            line.send(("status", CampaignStatus()))
             if not signs:
                 signs.append(line.recv())
 
@@ -63,10 +63,10 @@ def test_a_run_is_woken_when_it_waits_for_another_reason(tmp_path: Path) -> None
     link: Any = SimpleNamespace(changed=None)
     stations, woken = AttachedStations(link, tmp_path / "lab.yaml", ()), list[None]()
     stations.woken = lambda: woken.append(None)
-    away = Standing(waits={"oven": "reserved for campaign one, whose run is away"})
+    away = CampaignStatus(waits={"oven": "reserved for campaign one, whose run is away"})
     link.changed(away, away)
     assert woken == []
-    link.changed(away, Standing(waits={"oven": "reserved for campaign one"}))
+    link.changed(away, CampaignStatus(waits={"oven": "reserved for campaign one"}))
     assert woken == [None]
 
 
@@ -95,7 +95,7 @@ def test_a_run_is_woken_when_a_station_is_given_to_it_again_as_its_job_ends(tmp_
     link: Any = SimpleNamespace(changed=None)
     stations, woken = AttachedStations(link, tmp_path / "lab.yaml", ()), list[None]()
     stations.woken = lambda: woken.append(None)
-    link.changed(Standing(has={"oven": ""}), Standing(has={"oven": "job 1"}))
+    link.changed(CampaignStatus(has={"oven": ""}), CampaignStatus(has={"oven": "job 1"}))
     assert woken == []
-    link.changed(Standing(has={"oven": "job 1"}), Standing(has={"oven": ""}))
+    link.changed(CampaignStatus(has={"oven": "job 1"}), CampaignStatus(has={"oven": ""}))
     assert woken == [None]

@@ -33,7 +33,7 @@ from loop.execution.shared_lab import messages
 from loop.execution.shared_lab.attached_lab import AttachedStations
 from loop.execution.shared_lab.campaign_link import CampaignLink, LabLine
 from loop.execution.shared_lab.lab_process import run_lab
-from loop.execution.shared_lab.messages import Greeting, Member, Purpose, fingerprint
+from loop.execution.shared_lab.messages import Handshake, Member, Purpose, fingerprint
 from loop.execution.shared_lab.socket_file import connected, is_served, line_of, opened_line
 from tests.shared_labs import OVEN, until
 
@@ -93,12 +93,12 @@ class Campaign:
         self.member = Member(name, name, LabClaim(), folder / f"{name}.lab", **given)
         self.link = CampaignLink(lab, self.member)
         self.stations = {
-            one: LabLine(lab, Greeting(Purpose.STATION, self.member, one), RunContext({"campaign": name}))
+            one: LabLine(lab, Handshake(Purpose.STATION, self.member, one), RunContext({"campaign": name}))
             for one in ("oven", "stage", "late")
         }
 
     def has(self, station: str) -> bool:
-        return self.link.standing is not None and station in self.link.standing.has
+        return self.link.status is not None and station in self.link.status.has
 
     def request(self, *stations: str) -> None:
         self.link.send("request", stations, ())
@@ -196,14 +196,14 @@ def test_two_copies_of_a_campaigns_store_are_not_here_together(glass: Campaign, 
 def test_a_run_that_reads_nothing_is_away_and_holds_up_nobody(glass: Campaign, folder: Path) -> None:
     deaf = Member("deaf", "deaf", LabClaim(), folder / "deaf.lab", {}, fingerprint(folder / "lab.yaml"))
     with connected(folder / "lab.yaml") as found, closing(opened_line(found)) as line:
-        line.send(Greeting(Purpose.CAMPAIGN, deaf))
+        line.send(Handshake(Purpose.CAMPAIGN, deaf))
         until(lambda: "campaign deaf" in dict(lab_rows(folder / "lab.yaml")))
         for _ in range(500):  # each changes what all campaigns are told
             glass.request("oven")
             number = glass.link.send("request", (), ())
             glass.link.await_taken(number, 10.0)
-            assert glass.link.standing is not None
-            assert glass.link.standing.taken >= number
+            assert glass.link.status is not None
+            assert glass.link.status.taken >= number
         until(lambda: "its run is away" in dict(lab_rows(folder / "lab.yaml"))["campaign deaf"])
 
 
@@ -217,9 +217,9 @@ def test_a_run_that_shows_no_life_loses_its_station_after_its_job_and_reads_no_o
 ) -> None:
     file = folder / "lab.yaml"
     suspended = replace(clay.member, id="suspended", name="suspended", folder=folder / "suspended.lab")
-    oven = LabLine(file, Greeting(Purpose.STATION, suspended, "oven"), RunContext({}))
+    oven = LabLine(file, Handshake(Purpose.STATION, suspended, "oven"), RunContext({}))
     with connected(file) as found, closing(opened_line(found)) as line:
-        line.send(Greeting(Purpose.CAMPAIGN, suspended))
+        line.send(Handshake(Purpose.CAMPAIGN, suspended))
         line.send(("call", "request", (("oven",), ())))
         until(lambda: "reserved for campaign suspended" in dict(lab_rows(file))["station oven"])
         oven.call("start", "8-heat-1", HEADER | {"temperature": 300.0}, {})
@@ -246,7 +246,7 @@ def test_a_late_job_keeps_its_station_until_nobody_waits_for_it_any_more(glass: 
     stations.begins("oven", "1-heat-1")
     assert stations.in_use("oven")
     glass.start("oven", "6-heat-1", temperature=300.0)
-    until(lambda: glass.link.standing is not None and glass.link.standing.has["oven"] == "6-heat-1")
+    until(lambda: glass.link.status is not None and glass.link.status.has["oven"] == "6-heat-1")
     stations.keeps("oven")
     stations.request([], [], ["6-heat-1"])
     assert stations.why_not("oven", ["6-heat-1"]) == ""
@@ -325,7 +325,7 @@ def test_an_emergency_stop_reaches_the_campaign_whose_job_is_under_way(glass: Ca
             "stage: job 1.5-4-move-1 of campaign glass, trial 4 is given up: emergency stop by anna" in t for t in TOLD
         )
     )
-    until(lambda: glass.link.standing is not None and "anna" in glass.link.standing.closed.get("stage", ""))
+    until(lambda: glass.link.status is not None and "anna" in glass.link.status.closed.get("stage", ""))
     stop.clear("ben", "aired")
     glass.stations["stage"].call("stop", False)
     glass.release("stage")
@@ -334,7 +334,7 @@ def test_an_emergency_stop_reaches_the_campaign_whose_job_is_under_way(glass: Ca
 def test_a_job_that_its_run_gives_up_is_one_line(glass: Campaign) -> None:
     glass.request("stage")
     until(lambda: glass.has("stage"))
-    until(lambda: glass.link.standing is not None and not glass.link.standing.closed.get("stage"))  # by an earlier stop
+    until(lambda: glass.link.status is not None and not glass.link.status.closed.get("stage"))  # by an earlier stop
     glass.stations["stage"].call("check_ready")
     glass.start("stage", "1.5-7-move-1", x=8.0)
     glass.stations["stage"].call("secure", "ada gave it up: smoke")
