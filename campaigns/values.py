@@ -13,6 +13,11 @@ LARGEST = 1e150
 """Largest absolute value whose square still fits into double precision."""
 
 
+def is_number(value: object) -> bool:
+    """Return whether a value is one number: no text, and no list or array, though it have one entry."""
+    return not isinstance(value, str | bytes) and hasattr(value, "__float__") and not getattr(value, "ndim", 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One point of the search space.

@@ -5,9 +5,10 @@ It is done to the object itself, so that no plan, no driver and no subclass sets
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -19,7 +20,7 @@ from campaigns.errors import LimitError
 from campaigns.values import Scalar
 from instruments.construction_guard import WAYS, acts, guard_twins
 from instruments.devices.bound_instrument import BoundInstrument
-from instruments.devices.setpoint import BoundSetpoint
+from instruments.devices.setpoint import BoundSetpoint, part_names
 from instruments.guarded_plans import guarded_messages
 from instruments.interlock_readings import InterlockReading
 from instruments.job_instrument import NO_MATERIAL, JobInstrument, Quantity
@@ -51,7 +52,8 @@ class GuardedInstrument:
         self.instrument, self.guard = instrument, guard
         self.parts = movable_parts(instrument, (*guard.rules.limits, *guard.rules.safe))
         self._undo: list[Undo] = []
-        self._admitted = threading.local()
+        self._admitted: ContextVar[tuple[bool, ...]] = ContextVar(f"admitted-{guard.name}", default=())
+        self._staging: ContextVar[bool] = ContextVar(f"staging-{guard.name}", default=False)
         objects = {id(found): found for found in self.parts.values()}
         names = {key: tuple(part for part, found in self.parts.items() if id(found) == key) for key in objects}
         for key, found in objects.items():
@@ -106,35 +108,64 @@ class GuardedInstrument:
         for way in _RESTING:
             if callable(getattr(found, way, None)):
                 self._replace(found, way, self._resting(getattr(found, way)))
-        for way in () if named else WAYS:
-            if acts(found, way):
+        if callable(getattr(found, "stage", None)):
+            self._replace(found, "stage", self._readying(found.stage))
+        acting = not named and any(acts(found, way) for way in WAYS)
+        for way in WAYS if acting else ():
+            if callable(getattr(found, way, None)):
                 self._replace(found, way, self._while_open(getattr(found, way)))
 
     @contextmanager
     def _admitting(self, *, resting: bool = False) -> Iterator[None]:
-        """Let what a part tells its own parts in this thread pass meanwhile; see whether it comes to rest so."""
-        before, self._admitted.now = getattr(self._admitted, "now", ()), (resting,)
+        """Let what a part tells its own parts meanwhile pass; see whether it comes to rest so.
+
+        That holds in this thread, and in the tasks that a device of ophyd-async begins here.
+        """
+        before = self._admitted.set((resting,))
         try:
             yield
         finally:
-            self._admitted.now = before
+            self._admitted.reset(before)
 
     @property
     def _resting_now(self) -> bool:
-        """Whether a device comes to rest by what this thread does."""
-        return any(getattr(self._admitted, "now", ()))
+        """Whether a device comes to rest by what this thread, or this task, does."""
+        return any(self._admitted.get())
 
     def _resting(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        async def rest_later(done: Awaitable[Any]) -> Any:
+            with self._admitting(resting=True):
+                return await done
+
         def rest(*values: Any, **kwargs: Any) -> Any:
             with self._admitting(resting=True):
-                return original(*values, **kwargs)
+                done = original(*values, **kwargs)
+            return rest_later(done) if inspect.iscoroutine(done) else done
 
         return rest
 
+    def _readying(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Let a device be made ready by its parts, which nobody takes for a move."""
+
+        def ready(*values: Any, **kwargs: Any) -> Any:
+            before = self._staging.set(True)
+            try:
+                return original(*values, **kwargs)
+            finally:
+                self._staging.reset(before)
+
+        return ready
+
+    def _note_told(self) -> None:
+        """Take note that a part is about to be told something that may move it."""
+        if isinstance(self.instrument, BoundInstrument) and not self._staging.get():
+            self.instrument.binding.runner.told()
+
     def _while_open(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def tell(*values: Any, **kwargs: Any) -> Any:
-            if not getattr(self._admitted, "now", ()):
+            if not self._admitted.get():
                 self.guard.check_open()
+                self._note_told()
             return original(*values, **kwargs)
 
         return tell
@@ -145,7 +176,8 @@ class GuardedInstrument:
                 self.guard.check_rest(names, value, shown)
             else:
                 self.guard.begins_at(names, shown)
-                self.guard.check_move(names, value)
+                if not self.guard.check_move(names, value):
+                    self._note_told()
             try:
                 with self._admitting():
                     done = original(value, *more, **kwargs)
@@ -208,7 +240,9 @@ class GuardedInstrument:
 
 
 def _all_parts(device: Any) -> list[Any]:
-    """Return a device and all its parts that ophyd has made."""
+    """Return a device and all its parts that ophyd, or ophyd-async, has made."""
+    if callable(children := getattr(device, "children", None)):
+        return [device, *chain.from_iterable(_all_parts(child) for _, child in children())]
     if not isinstance(device, Device):
         return [device] if isinstance(device, OphydObject) else []
     signals = [one.item for one in device.walk_signals()]
@@ -221,7 +255,8 @@ def _inner(found: Any) -> list[Any]:
 
 
 def _parts(found: Any, names: Sequence[str]) -> list[Any]:
-    return [getattr(found, name) for name in names if name in getattr(found, "component_names", ())]
+    there = part_names(found)
+    return [getattr(found, name) for name in names if name in there]
 
 
 def movable_parts(instrument: JobInstrument, named: tuple[str, ...]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from bluesky import plan_stubs as bps
@@ -15,7 +16,7 @@ from instruments.plan_runner import Plan
 from instruments.station_guard import StationGuard
 
 _ACTING = frozenset({"trigger", "kickoff"})
-"""Messages beside ``set`` by which something begins."""
+"""Messages by which something begins, and that have no value."""
 
 
 def guarded_messages(
@@ -32,8 +33,10 @@ def guarded_messages(
     def filtered(message: Msg) -> tuple[Plan | None, Plan | None]:
         if message.command == "set" and id(message.obj) in parts:
             return _ramped(guard, parts[id(message.obj)], message), None
-        if message.command == "set":
+        if message.command in ("set", "prepare"):
             return _checked(lambda: _check_unnamed(guard, message.obj, message.args, devices), message), None
+        if message.command == "configure":
+            return _checked(lambda: _check_configured(guard, parts, message, devices), message), None
         if message.command in _ACTING:
             return _checked(guard.check_open, message), None
         return None, None
@@ -56,16 +59,28 @@ def _checked(check: Callable[[], None], message: Msg) -> Plan:
     return (yield message)
 
 
+def _check_configured(
+    guard: StationGuard, parts: Mapping[int, Sequence[str]], message: Msg, devices: Collection[Any]
+) -> None:
+    """Check what a device is configured with, part by part; parts that the lab file names ask the guard themselves."""
+    guard.check_open()
+    told = message.args[0] if message.args and isinstance(message.args[0], Mapping) else message.kwargs
+    for name, value in told.items():
+        part = getattr(message.obj, str(name), None)
+        if id(part) not in parts:
+            _check_unnamed(guard, message.obj if part is None else part, (value,), devices)
+
+
 def _check_unnamed(guard: StationGuard, moved: Any, values: tuple[Any, ...], devices: Collection[Any]) -> None:
-    """Check a setpoint of which the lab file says nothing: the device itself has to limit a number.
+    """Check a setpoint of which the lab file says nothing: the device itself has to limit each number of it.
 
     Raises:
         InterlockError: nothing may move now.
-        LimitError: the value lies outside of the device's limits, or nobody limits it.
+        LimitError: a number lies outside of the device's limits, or nobody limits it.
     """
     guard.check_open()
-    value: Any = values[0] if values else None
-    if isinstance(value, str | bytes | bool) or not hasattr(value, "__float__") or not guard.rules.strict:
+    numbers = list(_numbers(values, getattr(moved, "enum_strs", None) or ()))
+    if not numbers or not guard.rules.strict:
         return
     found = getattr(moved, "limits", None)
     if found is None or not readable(*found):
@@ -74,6 +89,26 @@ def _check_unnamed(guard: StationGuard, moved: Any, values: tuple[Any, ...], dev
             f"{guard.name}: the plan sets {getattr(moved, 'name', moved)}, of which nobody states limits; nothing was "
             f"moved; add it to limits of the station in the lab file (its devices: {named})"
         )
-    if not found[0] <= float(value) <= found[1]:
-        allowed = f"{found[0]:g} to {found[1]:g}"
-        raise LimitError(f"{guard.name}: {moved.name} got {value:g}; allowed: {allowed}; nothing was moved")
+    for value in numbers:
+        if not found[0] <= value <= found[1]:
+            allowed = f"{found[0]:g} to {found[1]:g}"
+            raise LimitError(f"{guard.name}: {moved.name} got {value:g}; allowed: {allowed}; nothing was moved")
+
+
+def _numbers(value: Any, texts: Collection[str]) -> Iterator[float]:
+    """Yield the numbers of a value, however deep they lie; a text that reads as one is one to EPICS.
+
+    Args:
+        value: what a part is told.
+        texts: those of its choices.
+    """
+    if isinstance(value, bool | bytes) or value is None or (isinstance(value, str) and value in texts):
+        return
+    if isinstance(value, Mapping):
+        value = value.values()
+    if isinstance(value, Collection) and not isinstance(value, str) and getattr(value, "ndim", 1):
+        for one in value:
+            yield from _numbers(one, texts)
+        return
+    with suppress(TypeError, ValueError):
+        yield float(value)

@@ -21,7 +21,7 @@ from campaigns.errors import StepError, raised_by
 from instruments.run_context import OnDocument, RunContext
 
 Plan = Generator[Msg, Any, Any]
-_MOVING = frozenset({"set", "trigger", "kickoff", "complete", "collect"})
+_MOVING = frozenset({"set", "trigger", "prepare", "kickoff", "complete", "collect"})
 """Messages by which something may move, or be measured."""
 _PATIENCE = 10.0
 """Wall time in seconds that a device may take to say what it is. Not tuned: that of ophyd-async itself."""
@@ -121,6 +121,13 @@ class PlanRunner:
     def close(self) -> None:
         """End the engine's thread."""
         end_engine(self._engine)
+
+    def told(self) -> None:
+        """Take note that a part is told something without a message, if a plan's code does that between its messages.
+
+        What threads of drivers tell by themselves, such as a sign of life, is nothing that the plan has done.
+        """
+        self.moved |= threading.current_thread() is self._engine._th  # the RunEngine offers no other way
 
     def _note(self, message: Msg) -> None:
         name = getattr(message.obj, "name", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 import time
@@ -12,7 +13,7 @@ from typing import Any
 from campaigns.errors import EmergencyStopError, InterlockError, LimitError
 from campaigns.lab.conditions import Condition
 from campaigns.lab.lab_rules import MATERIAL, LimitConfig
-from campaigns.values import Scalar
+from campaigns.values import Scalar, is_number
 from instruments.emergency_stop import StopFile
 from instruments.interlock_readings import InterlockReading, plain_value
 
@@ -128,8 +129,8 @@ class StationGuard:
             self._check_limit(key, value)
         self._check_together({f"{self.name}.{key}": value for key, value in settings.items()}, material)
 
-    def check_move(self, names: Sequence[str], value: Any) -> None:
-        """Check one setpoint of a part, by all names that the lab file has for it.
+    def check_move(self, names: Sequence[str], value: Any) -> bool:
+        """Check one setpoint of a part, by all names that the lab file has for it; return whether it is to make it safe.
 
         Raises:
             InterlockError: nothing may move now.
@@ -137,7 +138,7 @@ class StationGuard:
                 forbidden beside the others.
         """
         if self.is_safe(names, value) and (self.closed or self._securing):
-            return
+            return True
         self.check_open()
         for part in names:
             if not self._comes_back(part, value):
@@ -145,27 +146,32 @@ class StationGuard:
             self._check_rate(part, value)
         self._check_together({f"{self.name}.{part}": value for part in names}, "")
         self._securing = self._securing and self.is_safe(names, value)
+        return False
 
     def check_rest(self, names: Sequence[str], value: Any, shown: Any) -> None:
         """Check a setpoint by which a part that is stopped comes to rest: nearer to where it is than where it was sent.
+
+        Where a device of ophyd-async is cannot be asked in between: its setpoint has to lie within the hard limits.
 
         Raises:
             LimitError: it is none, or lies outside of the hard limits.
         """
         at = _number_of(shown)
-        if at is None or not _is_number(value):
+        if not is_number(value) or (at is None and not inspect.iscoroutinefunction(getattr(shown, "read", None))):
             raise LimitError(f"{self.name}: {names[0]} would be set to {value!r} to stop it; nothing was moved")
-        sent = self.sent.get(names[0], at)
         for part in names:
             self._check_limit(part, value)
-        if abs(float(value) - at) > (abs(float(sent) - at) if _is_number(sent) else 0.0) + _ROUNDING * abs(at):
+        if at is None:
+            return
+        sent = self.sent.get(names[0], at)
+        if abs(float(value) - at) > (abs(float(sent) - at) if is_number(sent) else 0.0) + _ROUNDING * abs(at):
             raise LimitError(f"{self.name}: {names[0]} is at {at:g}, and would be sent to {value:g} to stop it")
 
     def moved(self, names: Sequence[str], value: Any) -> None:
         """Take note that a setpoint has been set, also that of the safe state."""
-        if isinstance(value, str) or _is_number(value):
+        if isinstance(value, str) or is_number(value):
             self.sent |= dict.fromkeys(names, value if isinstance(value, str) else float(value))
-        if _is_number(value):
+        if is_number(value):
             self._last |= dict.fromkeys(names, (float(value), self._now()))
 
     def not_moved(self, names: Sequence[str]) -> None:
@@ -188,7 +194,7 @@ class StationGuard:
             LimitError: it cannot be read where it is, or where it goes lies outside its hard limits.
         """
         rate = self._rate(names)
-        if rate is None or not _is_number(value):
+        if rate is None or not is_number(value):
             return ()
         for part in names:
             if not self._comes_back(part, value):
@@ -236,7 +242,7 @@ class StationGuard:
     def _comes_back(self, part: str, value: Any) -> bool:
         """Return whether a part with a rate that is outside its limits comes nearer to them, and not past them."""
         limit = self.rules.limits.get(part)
-        if limit is None or limit.rate is None or not _is_number(value):
+        if limit is None or limit.rate is None or not is_number(value):
             return False
         (low, high), last = limit.range, self._last.get(part, (math.nan, 0.0))[0]
         return high < float(value) < last or last < float(value) < low
@@ -274,8 +280,4 @@ def _number_of(moved: Any) -> float | None:
         found = plain_value(moved)
     except Exception:  # noqa: BLE001 - a device may raise anything
         return None
-    return float(found) if found is not None and _is_number(found) else None
-
-
-def _is_number(value: Any) -> bool:
-    return not isinstance(value, str | bytes) and hasattr(value, "__float__")
+    return float(found) if found is not None and is_number(found) else None

@@ -32,7 +32,7 @@ from campaigns.lab.sample_steps import PositionConfig
 from campaigns.lab.setpoints import Part, SetpointConfig
 from campaigns.relative_paths import PARENT
 from campaigns.units import convert, convert_difference, split_quantity, to_unit
-from campaigns.values import Scalar
+from campaigns.values import Scalar, is_number
 
 MATERIAL = "material"
 """What the id of a pool's material is called in forbidden combinations."""
@@ -83,12 +83,13 @@ class LimitConfig(Config):
             raise ValueError(f"got {self.low:g} to {self.high:g}; allowed: from the lowest to the highest value")
         return self
 
-    def refuses(self, value: Scalar) -> str:
+    def refuses(self, value: Any) -> str:
         """Return why a value, in the unit of the limit, may not be set; empty if it may."""
         if self.choices:
-            return "" if value in self.choices else f"got {value!r}; allowed: {', '.join(self.choices)}"
+            fits = isinstance(value, str) and value in self.choices
+            return "" if fits else f"got {value!r}; allowed: {', '.join(self.choices)}"
         low, high = self.range
-        fits = not isinstance(value, str) and low <= value <= high
+        fits = is_number(value) and low <= value <= high
         return "" if fits else f"got {shown_value(value, self.unit)}; allowed: {low:g} to {high:g} {self.unit}"
 
     @property
@@ -123,9 +124,9 @@ def _in(other: LimitConfig, unit: str) -> float | None:
     return None if other.rate is None else convert_difference(other.rate, other.unit or "1", unit)
 
 
-def shown_value(value: Scalar, unit: str | None) -> str:
-    """Return a value with its unit, for people."""
-    return repr(value) if isinstance(value, str) else f"{value:g}{'' if unit in (None, '1') else f' {unit}'}"
+def shown_value(value: Any, unit: str | None) -> str:
+    """Return a value with its unit, for people; what is no number as it is."""
+    return f"{value:g}{'' if unit in (None, '1') else f' {unit}'}" if is_number(value) else repr(value)
 
 
 class ReadingConfig(Config):

@@ -86,7 +86,7 @@ class BoundSetpoint:
         if not hasattr(self.moved, "set"):
             raise self._problem(f"{self.moved.name} cannot be set; name another part: signal")
         if _several_axes(self.moved):
-            axes = ", ".join(_parts(self.moved))
+            axes = ", ".join(part_names(self.moved))
             raise self._problem(f"{self.moved.name} moves several axes at once; add signal: one of {axes}")
         if several := _read_together(self.arrives):
             message = f"what is read of {self.arrives.name} are {', '.join(several)}; add readback: the one that shows"
@@ -150,18 +150,18 @@ def _by_name(name: str, devices: Mapping[str, Any], where: str) -> Any:
     if name in devices:
         return devices[name]
     for device in devices.values():
-        if name in _parts(device):
+        if name in part_names(device):
             return getattr(device, name)
     only = next(iter(devices.values()))
     if len(devices) == 1 and hasattr(only, "set") and not _several_axes(only):
         return only
-    names = [*devices, *(part for one in devices.values() for part in _parts(one))]
+    names = [*devices, *(part for one in devices.values() for part in part_names(one))]
     message = f"there is no {name}{suggestion(name, names)}; add signal: one of {', '.join(names)}"
     raise CampaignError([Problem(where, message)])
 
 
-def _parts(device: Any) -> list[str]:
-    """Return the names of a device's parts."""
+def part_names(device: Any) -> list[str]:
+    """Return the names of a device's parts, of ophyd or of ophyd-async."""
     of_async = [name for name, _ in device.children()] if hasattr(device, "children") else []
     return [*getattr(device, "component_names", ()), *of_async]
 
@@ -190,7 +190,7 @@ def _part(path: str, devices: Mapping[str, Any], where: str) -> Any:
     for name in rest:
         inner = getattr(found, name, None)
         if inner is None:
-            names = _parts(found)
+            names = part_names(found)
             message = f"{found.name} has no {name}{suggestion(name, names)}; allowed: {', '.join(names) or 'nothing'}"
             raise CampaignError([Problem(where, message)])
         found = inner

@@ -10,9 +10,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
+from bluesky.utils import Msg
 from ophyd import Component, Device, Signal
 from ophyd.sim import SynAxis
 from ophyd.utils import ExceptionBundle
@@ -141,6 +143,76 @@ def test_a_plan_sets_no_number_of_which_nobody_states_limits(floor_of: Callable[
     floor.run(lambda: bps.mv(foreign, 1.5, floor.stage.mode, "on"))
     with pytest.raises(LimitError, match=r"foreign got 2\.5; allowed: 0 to 2"):
         floor.run(lambda: bps.mv(foreign, 2.5))
+
+
+@pytest.mark.parametrize(
+    "value", [[1.0], (1.0, "on"), np.array([1.0]), np.array(1.0), {"power": 1.0}, "1e3"], ids=repr
+)
+@pytest.mark.parametrize("way", ["set", "prepare", "configure"])
+def test_a_number_that_nobody_limits_is_none_in_another_form_or_by_another_message(
+    floor_of: Callable[..., Floor], way: str, value: Any
+) -> None:
+    floor = floor_of()
+    told = {"lamp": value} if way == "configure" else value
+    obj = floor.stage if way == "configure" else floor.stage.lamp
+    with pytest.raises(LimitError, match="of which nobody states limits"):
+        floor.run(lambda: iter([Msg(way, obj, told)]))
+    assert floor.stage.lamp.get() == 0.0
+    assert not floor.binding.runner.moved
+
+
+@pytest.mark.parametrize("way", ["set", "prepare", "configure"])
+def test_no_message_acts_while_nothing_may_move(floor_of: Callable[..., Floor], way: str) -> None:
+    floor = floor_of(requires=(condition("door == closed"),))
+    floor.door.put("open")
+    told = {"mode": "on"} if way == "configure" else "on"
+    with pytest.raises(InterlockError, match=OPEN_DOOR):
+        floor.run(lambda: iter([Msg(way, floor.stage if way == "configure" else floor.stage.mode, told)]))
+
+
+@pytest.mark.parametrize("value", [None, [1.0], np.array([1.0]), {"x": 1.0}, b"1"], ids=repr)
+def test_what_is_no_number_is_refused_where_one_is_limited(floor_of: Callable[..., Floor], value: Any) -> None:
+    floor = floor_of()
+    with pytest.raises(LimitError, match="allowed: -2 to 2 mm by the lab file"):
+        floor.run(lambda: bps.abs_set(floor.stage.motor, value))
+    assert floor.stage.motor.position == 0.0
+
+
+class Valve(Signal):
+    """A signal that a driver has overridden, so that something moves by it."""
+
+    def put(self, value: Any, **kwargs: Any) -> None:
+        """Turn the valve."""
+        super().put(value, **kwargs)
+
+
+class StagedStage(Stage):
+    """A stage with valves, one of which is set as it is staged."""
+
+    valve = Component(Valve, value=0.0)
+    shutter = Component(Valve, value=0.0)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.stage_sigs["shutter"] = 1.0
+
+
+@pytest.mark.parametrize("part", ["motor", "valve", "shutter"])
+def test_what_a_plan_tells_between_its_messages_has_moved_and_staging_has_not(
+    floor_of: Callable[..., Floor], monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    monkeypatch.setitem(globals(), "Stage", StagedStage)
+    floor = floor_of()
+
+    def plan() -> Any:
+        yield from bps.stage(floor.stage)
+        if part != "shutter":
+            getattr(floor.stage, part).set(1.0)
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        floor.run(plan)
+    assert floor.binding.runner.moved is (part != "shutter")
 
 
 def test_a_setpoint_is_moved_in_steps_where_a_rate_is_stated(

@@ -18,8 +18,11 @@ from instruments.devices.answer_line import AnswerLine
 from instruments.devices.bound_instrument import BoundInstrument
 from instruments.devices.epics_signal import use_control_layer
 from instruments.devices.served_instrument import ServedInstrument
+from instruments.emergency_stop import StopFile
+from instruments.guarded_devices import GuardedInstrument
 from instruments.real_lab import RealLab
 from instruments.run_context import RunContext
+from instruments.station_guard import StationGuard, StationRules
 from loop.execution.laboratory.device_binding import JobRecords
 from loop.execution.laboratory.lab_setup import build_instrument
 
@@ -81,6 +84,9 @@ class DriverServer:
         context = RunContext(self._start, self._line.number, lambda name, body: self._line.send("document", name, body))
         records = JobRecords(order.state, order.patience, context)
         made = build_instrument(order.station, order.config, RealLab(order.now), records)
+        if isinstance(made, BoundInstrument):  # which no lab file has: those of one may not stand in a process
+            stop = StopFile(order.state.with_suffix(".stop"))
+            GuardedInstrument(made, StationGuard(order.station, StationRules(), {}, {}, stop))
         self._served = ServedInstrument(made, partial(self._line.send, "state"), self._start)
 
     def _answer(self, name: str, values: tuple[Any, ...]) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bluesky import plan_stubs as bps
 
 from campaigns.errors import CampaignError, LabError
 from campaigns.lab.lab_rules import LimitConfig
@@ -44,6 +45,23 @@ class Motor(StandardReadable):
     async def set(self, value):
         await asyncio.sleep(0.05)
         self._arrive(value)
+
+
+class Inner(StandardReadable):
+    def __init__(self, name=""):
+        self.user_setpoint = soft_signal_rw(float, 0.0, units="mm")
+        self.speed = soft_signal_rw(float, 1.0)
+        super().__init__(name=name)
+
+    @AsyncStatus.wrap
+    async def set(self, value):
+        await self.speed.set(2.0)
+        await asyncio.sleep(0.01)
+        await self.user_setpoint.set(value)
+
+    async def stop(self, success=True):
+        await self.speed.set(0.0)
+        await self.user_setpoint.set(0.0)
 
 
 class Gas(StrictEnum):
@@ -130,6 +148,52 @@ def test_a_guard_stands_before_it_and_brings_it_into_its_safe_state(built: Build
     until = time.monotonic() + 5
     while runner.ask(heater.get_value()) != 30.0:
         assert time.monotonic() < until
+    guarded.release()
+
+
+def test_a_guard_stands_before_its_parts_too_which_a_plan_sets_between_its_messages(
+    built: Build, tmp_path: Path
+) -> None:
+    crew = built("async_parts:Inner", {"x": {"unit": "mm", "limits": [-5, 5]}})
+    limits, stop = {"x": LimitConfig(unit="mm", low=-2.0, high=2.0)}, StopFile(tmp_path / "lab.stop")
+    guarded = GuardedInstrument(crew.lab.stage, StationGuard("stage", StationRules(limits), {}, {}, stop))
+    motor, runner = crew.lab.stage.binding.devices["device"], crew.lab.stage.binding.runner
+
+    def past(part: str) -> Any:
+        status = getattr(motor, part).set(3.0)
+        yield from bps.wait_for([lambda: status.task])
+
+    for part, closed, said in (
+        ("user_setpoint", "", "x got 3 mm; allowed: -2 to 2 mm by the lab file"),
+        ("user_setpoint", "smoke", "smoke; nothing was moved"),
+        ("speed", "smoke", "smoke; nothing was moved"),
+    ):
+        guarded.guard.closed = closed
+        with pytest.raises(LabError, match=said):
+            runner.run(past(part), lambda *_: None, {})
+        assert (runner.ask(motor.user_setpoint.get_value()), runner.ask(motor.speed.get_value())) == (0.0, 1.0)
+        assert not runner.moved
+    guarded.guard.closed = ""
+    runner.run(past("speed"), lambda *_: None, {})
+    assert runner.moved
+    guarded.release()
+
+
+def test_one_stops_against_an_interlock_and_moves_by_its_parts_where_it_may(built: Build, tmp_path: Path) -> None:
+    crew = built("async_parts:Inner", {"x": {"unit": "mm", "limits": [-5, 5], "signal": "user_setpoint"}})
+    stop = StopFile(tmp_path / "lab.stop")
+    limits = {"x": LimitConfig(unit="mm", low=-2.0, high=2.0)}
+    guarded = GuardedInstrument(crew.lab.stage, StationGuard("stage", StationRules(limits), {}, {}, stop))
+    device, runner = crew.lab.stage.binding.devices["device"], crew.lab.stage.binding.runner
+
+    async def moved(value: float) -> None:
+        await device.set(value)
+
+    runner.ask(moved(1.5))
+    assert runner.ask(device.user_setpoint.get_value()) == 1.5
+    guarded.guard.closed = "smoke"
+    runner.ask(device.stop())
+    assert (runner.ask(device.user_setpoint.get_value()), runner.ask(device.speed.get_value())) == (0.0, 0.0)
     guarded.release()
 
 

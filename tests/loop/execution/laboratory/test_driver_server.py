@@ -30,7 +30,7 @@ import time
 
 from bluesky import plan_stubs as bps
 from bluesky.plans import count
-from ophyd import Component
+from ophyd import Component, Signal
 
 from instruments.job_instrument import JobInstrument, Quantity
 
@@ -64,6 +64,17 @@ class Mill(JobInstrument):
 
     def progress(self):
         return "grinding"
+
+
+class Valve(Signal):
+    def put(self, value, **kwargs):
+        super().put(value, **kwargs)
+
+
+def turn(x, valve):
+    valve.put(x)
+    yield from bps.null()
+    raise RuntimeError("a bug")
 
 
 def look(x, det):
@@ -151,6 +162,16 @@ def test_a_plan_is_heard_of_and_one_that_is_killed_leaves_an_uncertain_job(built
     lost = crew.wait()
     assert (lost.ok, lost.fate) == (False, Fate.UNKNOWN)
     assert "nobody can tell how far job t2 came" in (lost.error or "")
+
+
+def test_what_a_plan_has_set_between_its_messages_is_not_repeated(built: Build) -> None:
+    devices = {"valve": {"device": "proc_parts:Valve"}}
+    crew = built(
+        kind="plan", plan="proc_parts:turn", devices=devices, setpoints={"x": {"unit": "mm", "limits": [0, 5]}}
+    )
+    failed = crew.run(job(1, x=1.0))[0]
+    assert (failed.ok, failed.fate) == (False, Fate.UNKNOWN)
+    assert "a bug" in (failed.error or "")
 
 
 def test_errors_cross_to_another_process_as_they_are_or_in_words() -> None:
