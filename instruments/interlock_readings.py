@@ -82,10 +82,12 @@ def plain_value(source: Any) -> Scalar | None:
             return None  # a device of ophyd-async answers only on its own loop
         key = source.name if source.name in reading else next(iter(reading))
         value = reading[key]["value"]
-    choices = getattr(source, "enum_strs", None)
-    if choices and isinstance(value, int) and 0 <= value < len(choices):
-        return str(choices[value])
     if isinstance(value, str):
         return value
     number = float(value)
-    return None if math.isnan(number) else number
+    if math.isnan(number):
+        return None
+    choices = getattr(source, "enum_strs", None)
+    if choices and number.is_integer() and 0 <= number < len(choices):
+        return str(choices[int(number)])
+    return number

@@ -116,13 +116,14 @@ class SafetyMonitor:
 
     def look(self) -> None:
         """Look once: close the guards of what is not allowed to move, and open those of what is again."""
-        self._raise_alarm()
+        unknown = self._raise_alarm()
         stop, before = self._lab.stop.read() or self._unwritten, self.emergency
         self.emergency = stop and (before or stop)
         if stop is not None and before is None:
             self._tell(stop.text)
         for name, guarded in list(self._lab.guarded.items()):  # more may come
-            why = guarded.guard.unmet(now=False) if self.emergency is None else self.emergency.text
+            unmet = guarded.guard.unmet(now=False) or unknown
+            why = unmet if self.emergency is None else self.emergency.text
             begins = self.emergency is not None and before is None
             if why and (begins or not guarded.guard.closed):
                 self._close(name, why, everything=self.emergency is not None)
@@ -130,16 +131,20 @@ class SafetyMonitor:
                 guarded.guard.open()
                 self._tell(f"{name} may be used again")
 
-    def _raise_alarm(self) -> None:
-        values = {name: reading.last for name, reading in self._lab.readings.items()}
+    def _raise_alarm(self) -> str:
+        """Make an emergency stop where an alarm holds; return which cannot be told, as its readings say nothing of it."""
+        values, unknown = {name: reading.last for name, reading in self._lab.readings.items()}, []
         for one in self._lab.alarms:
-            if one.holds(values) is not True:
+            if (holds := one.holds(values)) is None:
+                unknown.append(f"alarm cannot be told: {one.found(values, self._lab.units)}; alarm: {one.text}")
+            if holds is not True:
                 continue
             reason = f"{one.found(values, self._lab.units)}; alarm: {one.text}"
             made = self._lab.stop.make(_LAB, reason)
             if made.stop is None:  # it holds as long as this process lives
                 unwritten = f"{reason} ({'; '.join(made.unwritten)})"
                 self._unwritten = self._unwritten or EmergencyStop(time.time(), _LAB, unwritten)
+        return "; ".join(unknown)
 
     def _close(self, name: str, why: str, *, everything: bool) -> None:
         """Let nothing move at a station; what is under way there, and in an emergency all, goes into its safe state."""

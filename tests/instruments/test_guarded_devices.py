@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,7 +31,7 @@ from instruments.devices.bound_instrument import Binding, BoundInstrument
 from instruments.devices.setpoint import resolved
 from instruments.emergency_stop import MadeStop, StopFile
 from instruments.guarded_devices import GuardedInstrument
-from instruments.interlock_readings import InterlockReading
+from instruments.interlock_readings import InterlockReading, plain_value
 from instruments.job_memory import JobMemory
 from instruments.safety_monitor import SafetyMonitor, WatchedLab
 from instruments.station_guard import StationGuard, StationRules
@@ -555,6 +557,26 @@ def test_a_reading_may_make_an_emergency_stop_which_stays_when_it_is_normal_agai
     floor.stop.clear("ben", "somebody leant on it")
     floor.stage.motor.set(0.5)
     until(lambda: not floor.guard.closed)
+
+
+@pytest.mark.parametrize("value", [1, True, b"pressed", None, math.nan, np.array([1.0, 2.0])], ids=repr)
+def test_nothing_moves_while_nobody_can_tell_whether_an_alarm_holds(floor_of: Callable[..., Floor], value: Any) -> None:
+    floor = floor_of()
+    floor.monitor.start()
+    floor.stage.motor.set(1.0)
+    floor.door.put(value)
+    until(lambda: floor.stage.motor.position == 0.5)
+    assert re.search("alarm cannot be told: door (cannot be read|is 1); alarm: door == pressed", floor.guard.closed)
+    assert floor.stop.read() is None
+    floor.door.put("closed")
+    until(lambda: not floor.guard.closed)
+
+
+@pytest.mark.parametrize("value", [1, 1.0, np.int64(1), np.uint8(1), "pressed"], ids=repr)
+def test_a_choice_is_read_by_its_text_whatever_number_its_device_gives(value: Any) -> None:
+    button = Signal(name="button", value=value)
+    vars(button)["enum_strs"] = ("released", "pressed")
+    assert plain_value(button) == "pressed"
 
 
 def test_a_setpoint_that_slips_through_as_the_guard_closes_is_taken_back(floor_of: Callable[..., Floor]) -> None:
