@@ -35,6 +35,11 @@ class Patience:
         """Seconds of lab time that the job may still take."""
         return max(self._ends - self._clock.now(), 0.0)
 
+    @property
+    def _in_time(self) -> bool:
+        # lab time stands still for as long as somebody is at work by a virtual clock, so that wall time counts as well
+        return self.left > 0.0 and time.monotonic() < self._gives_up
+
     def answered(self) -> None:
         """Take note that the instrument has answered."""
         self._asked, self._instrument.silence = 0, ""
@@ -47,6 +52,6 @@ class Patience:
         self._asked += 1
         silent = is_silence(error)
         self._instrument.silence = reason_of(error) if silent else ""
-        if self._asked >= READS and not (silent and time.monotonic() < self._gives_up):
+        if self._asked >= READS and not (silent and self._in_time):
             return None
         return min(_PAUSE * 2.0 ** (self._asked - 1), _LONGEST)

@@ -248,7 +248,7 @@ class Cell:
     def _laboratory(self) -> dict[str, Any]:
         lab: dict[str, Any] = {"kind": "real"}
         if self.kind.served:
-            lab["epics_servers"] = [f"127.0.0.1:{self.server.port}"]
+            lab |= {"epics_servers": [f"127.0.0.1:{self.server.port}"], "connection_timeout": f"{SLACK:g} s"}
         return {"lab": lab, "stations": {"place": self._station | dict(self.kind.more)}}
 
     @property
@@ -296,6 +296,7 @@ class Cell:
         if self.outcome.ends:
             with pytest.raises(LabError, match=self.outcome.ends):
                 self._session()
+                self._settled()  # what made it end otherwise is raised here
             self._settled()
             assert self.server.process
             self._session()
