@@ -106,7 +106,7 @@ def _numbers(value: Any, texts: Collection[str]) -> Iterator[float]:
         return
     if isinstance(value, Mapping):
         value = value.values()
-    if isinstance(value, Collection) and not isinstance(value, str) and getattr(value, "ndim", 1):
+    if isinstance(value, Collection) and not isinstance(value, str) and getattr(value, "ndim", None) != 0:
         for one in value:
             yield from _numbers(one, texts)
         return

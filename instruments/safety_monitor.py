@@ -132,7 +132,7 @@ class SafetyMonitor:
                 self._tell(f"{name} may be used again")
 
     def _raise_alarm(self) -> str:
-        """Make an emergency stop where an alarm holds; return which cannot be told, as its readings say nothing of it."""
+        """Make an emergency stop where an alarm holds; return which cannot be told by its readings."""
         values, unknown = {name: reading.last for name, reading in self._lab.readings.items()}, []
         for one in self._lab.alarms:
             if (holds := one.holds(values)) is None:

@@ -130,7 +130,7 @@ class StationGuard:
         self._check_together({f"{self.name}.{key}": value for key, value in settings.items()}, material)
 
     def check_move(self, names: Sequence[str], value: Any) -> bool:
-        """Check one setpoint of a part, by all names that the lab file has for it; return whether it is to make it safe.
+        """Check one setpoint of a part, by all its names in the lab file; return whether it is to make it safe.
 
         Raises:
             InterlockError: nothing may move now.

@@ -1,4 +1,4 @@
-"""Tables as they lie on disk: text files of any usual encoding and separator, and Excel workbooks, read line by line.
+"""Tables as they lie on disk: text files of any usual encoding and separator, and Excel workbooks.
 
 A line keeps the number that a spreadsheet program shows beside it: empty lines and comments count.
 """
@@ -9,6 +9,7 @@ import codecs
 import csv
 import datetime
 import gzip
+import io
 import lzma
 import re
 import sys
@@ -155,6 +156,40 @@ def _fit(lines: list[str], separator: str, wanted: Collection[str]) -> tuple[int
 def _begins(cell: str, name: str) -> bool:
     text = cell.casefold()
     return text.startswith(name) and not text[len(name) : len(name) + 1].isalnum()
+
+
+def workbook(title: str, heads: Sequence[str], rows: Sequence[Sequence[str | float | None]]) -> bytes:
+    """Return an Excel workbook of one sheet; cells that are None are to be filled in, and coloured.
+
+    Args:
+        title: of the sheet.
+        heads: of its columns.
+        rows: below them.
+
+    Raises:
+        TableError: openpyxl, which writes it, is not installed.
+    """
+    try:
+        import openpyxl
+        from openpyxl.styles import Font, PatternFill
+        from openpyxl.utils import get_column_letter
+    except ModuleNotFoundError as error:
+        advice = "pip install 'athanor-sdl[xlsx]', or write the table as CSV"
+        raise TableError(f"openpyxl, which writes Excel workbooks, is not installed; {advice}") from error
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    sheet.title, sheet.freeze_panes = title, "B2"
+    for line in (heads, *rows):
+        sheet.append(["" if cell is None else cell for cell in line])
+    for place, head in enumerate(heads, 1):
+        sheet.cell(1, place).font = Font(bold=True)
+        sheet.column_dimensions[get_column_letter(place)].width = max(12, len(head) + 2)
+        for number, row in enumerate(rows, 2):
+            if row[place - 1] is None:
+                sheet.cell(number, place).fill = PatternFill("solid", fgColor="FFF8DC")
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
 
 
 def _workbook_lines(path: Path, wanted: Collection[str]) -> Iterator[Line]:

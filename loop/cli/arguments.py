@@ -43,7 +43,7 @@ def command_group(name: str, text: str) -> typer.Typer:
 
 def words_of(metavar: str) -> typer.models.ArgumentInfo:
     """Return the argument of a command that takes words, and the campaign file among them."""
-    found: typer.models.ArgumentInfo = typer.Argument(metavar=f"{metavar} [FILE]", help=_FILE)
+    found: typer.models.ArgumentInfo = typer.Argument(metavar=f"{metavar} [FILE]".strip(), help=_FILE)
     return found
 
 

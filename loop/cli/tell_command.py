@@ -1,4 +1,4 @@
-"""What ``athanor trial tell`` does: read words or a table, and take the results."""
+"""What ``athanor trial tell`` and ``sheet`` do: take results by words or a table, and write a table for them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from loop.service.amendment_parser import pairs, wrong
 from loop.service.journal_editor import numbers, open_journal_editor, split_file_argument
 from loop.service.told_results import ToldResult, results_of, tell
+from loop.service.trial_sheet import trial_sheet, write_sheet
 
 
 def tell_all(words: Sequence[str], table: Path | None, url: str | None, reason: str) -> Iterator[str]:
@@ -32,3 +33,26 @@ def tell_all(words: Sequence[str], table: Path | None, url: str | None, reason: 
     if len(chosen) != 1:
         raise wrong("", f"got {len(chosen)} trials; allowed: the number of one, such as 3, or --from TABLE for several")
     return tell(editor, [ToldResult(chosen[0], pairs([word for word in rest if "=" in word]))])
+
+
+def write_open_trials(words: Sequence[str], out: Path | None, url: str | None) -> Iterator[str]:
+    """Write what people are to do as a sheet; yield what there is to say.
+
+    Args:
+        words: the campaign file, if it is named.
+        out: where to write it; beside the current folder's files if None.
+        url: of the store, or None.
+
+    Raises:
+        CampaignError: a word is none that is allowed, nobody is to do anything, or the sheet exists.
+        TableError: the library for its format is not installed.
+    """
+    rest, file = split_file_argument(words)
+    if rest:
+        raise wrong(" ".join(rest), "is not understood; allowed: the campaign file, and --out SHEET")
+    editor = open_journal_editor(file, url, "a sheet is written")
+    sheet, path = trial_sheet(editor), out or Path(f"{editor.campaign.name}.sheet.csv")
+    write_sheet(sheet, path)
+    filled = "fill it in, then" if path.suffix.lower() != ".html" else "for each line:"
+    how = f"--from {path}" if path.suffix.lower() != ".html" else "TRIAL METRIC=VALUE"
+    yield f"{path} written: {len(sheet.rows)} to do; {filled} 'athanor trial tell {how}'"

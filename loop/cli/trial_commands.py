@@ -168,6 +168,24 @@ def tell_results(
     say(tell_all(words or [], table, store, reason))
 
 
+@trial.command("sheet")
+def write_trial_sheet(
+    words: Annotated[list[str] | None, words_of("")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="SHEET", help="Ends in .csv, .xlsx or .html; NAME.sheet.csv if missing."),
+    ] = None,
+    store: Url = None,
+) -> None:
+    """Write what people are to do as a sheet: CSV or xlsx to be filled in, html to be printed.
+
+    'athanor trial tell --from SHEET' reads it back; what is not filled in yet can be told later.
+    """
+    from loop.cli.tell_command import write_open_trials
+
+    say(write_open_trials(words or [], out, store))
+
+
 @trial.command("confirm")
 @signed
 def confirm_step(

@@ -101,11 +101,13 @@ def results_of(table: Path, campaign: Campaign) -> list[ToldResult]:
     Raises:
         CampaignError: it cannot be read, or a cell of it cannot be used; every problem at once.
     """
+    asks = {name: ask for step in campaign.steps for name, ask in step.asks.items()}
     units = {name: metric.unit for name, metric in campaign.measured.items()}
-    texts = [name for step in campaign.steps for name in step.asks if name.removesuffix(SD) not in units]
+    units = {name: ask.unit for name, ask in asks.items() if ask.unit and name.removesuffix(SD) not in units} | units
+    texts = [name for name in asks if name.removesuffix(SD) not in units]
     numbers = [TRIAL, *(column for name in units for column in (name, sd_name(name)))]
     try:
-        sheet = read_sheet(table, numbers, list(dict.fromkeys(texts)))
+        sheet = read_sheet(table, numbers, texts)
     except TableError as error:
         raise CampaignError([Problem("", str(error))], str(table)) from error
     if TRIAL not in sheet.columns:

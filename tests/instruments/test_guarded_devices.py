@@ -147,9 +147,7 @@ def test_a_plan_sets_no_number_of_which_nobody_states_limits(floor_of: Callable[
         floor.run(lambda: bps.mv(foreign, 2.5))
 
 
-@pytest.mark.parametrize(
-    "value", [[1.0], (1.0, "on"), np.array([1.0]), np.array(1.0), {"power": 1.0}, "1e3"], ids=repr
-)
+@pytest.mark.parametrize("value", [[1.0], (1.0, "on"), np.array([1.0]), np.array(1.0), {"power": 1.0}, "1e3"], ids=repr)
 @pytest.mark.parametrize("way", ["set", "prepare", "configure"])
 def test_a_number_that_nobody_limits_is_none_in_another_form_or_by_another_message(
     floor_of: Callable[..., Floor], way: str, value: Any
@@ -319,13 +317,6 @@ def test_forbidden_combinations_are_held_against_what_is_set(floor_of: Callable[
     floor.stage.mode.put(3)  # not understood
     with pytest.raises(LimitError, match="forbidden"):
         floor.stage.motor.set(1.2)
-
-
-class Valve(Signal):
-    """A signal whose driver sends somewhere what it is told."""
-
-    def put(self, value: Any, **kwargs: Any) -> None:
-        super().put(value, **kwargs)
 
 
 class Slow(Device):

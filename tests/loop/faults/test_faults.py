@@ -295,8 +295,7 @@ class Cell:
             self._meanwhile(self._act)
         if self.outcome.ends:
             with pytest.raises(LabError, match=self.outcome.ends):
-                self._session()
-                self._settled()  # what made it end otherwise is raised here
+                self._settled_session()
             self._settled()
             assert self.server.process
             self._session()
@@ -318,6 +317,11 @@ class Cell:
             return conduct(self.parts, options, self._hear)
         finally:
             gives_up.cancel()
+
+    def _settled_session(self) -> None:
+        """Run a session; what made it end by itself is raised."""
+        self._session()
+        self._settled()
 
     def _give_up(self, error: BaseException) -> None:
         """End the session, and say why."""
