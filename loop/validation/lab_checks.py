@@ -387,8 +387,6 @@ def _single(campaign: Campaign, station: StationConfig, place: StationFacts) -> 
     """Return why a station takes one sample for a job; empty if it may take several, or nobody knows before run."""
     if place.plain:
         return "plain devices and plans know no places, so that a job is of one sample"
-    if station.process:
-        return "a driver in a process of its own takes one sample for a job"
     if place.places == 1:
         return f"{station.device} takes one sample for a job"
     if place.kind and not BUILT_IN[place.kind].loads:

@@ -127,6 +127,15 @@ KINDS = (
     ),
     replace(
         _PRESS,
+        name="process_load",
+        title="load, driver in a process",
+        about="the same, with `process: true`",
+        device="tests.loop.faults.devices:Tray",
+        more={"capacity": 2, "process": True, "response_timeout": "3 s"},
+        places=2,
+    ),
+    replace(
+        _PRESS,
         name="lab",
         title="behind a lab process",
         about="a `JobInstrument` that a lab process owns (`athanor lab run`); the campaign is attached to that",
@@ -256,7 +265,8 @@ _ALL = ("soft", "process", "epics", "plain", "manual")
 def _everywhere(outcome: Outcome, **others: Cell) -> dict[str, Cell]:
     """Return the cells of a fault; a plan costs what its devices do, loads and lab processes what their driver does."""
     found: dict[str, Cell] = {**dict.fromkeys(_ALL, outcome), **others}
-    return {"plan": found["plain"], "load": found["soft"], "lab": found["soft"], **found}
+    others = {"plan": found["plain"], "load": found["soft"], "process_load": found["process"], "lab": found["soft"]}
+    return others | found
 
 
 _NO_SERVER = "has no server"
@@ -467,6 +477,12 @@ EXTENDED: Mapping[str, frozenset[str]] = {
         }
     ),
     "load": frozenset({"analysis_hangs", "unread", "busy", "clock_jumps", "ctrl_c"}),
+    "process_load": frozenset(
+        {
+            *("silent", "mute", "callback", "busy", "unread", "late", "analysis_hangs", "analysis_exits"),
+            *("driver_exits", "clock_jumps", "ctrl_c", "ctrl_c_twice", "nan"),
+        }
+    ),
     "lab": frozenset({"analysis_hangs", "analysis_exits", "unread", "clock_jumps", "ctrl_c", "cracked", "nan"}),
 }
 """Kind of station to the faults that are tried only with ``ATHANOR_FAULTS=all``: they cost the same at another kind."""
