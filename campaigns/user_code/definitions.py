@@ -75,6 +75,26 @@ class Definition:
         """Yield the class and all that it derives from as Python looks them up; names of bases that cannot be read."""
         yield from _order(self, ())
 
+    def placed(self) -> dict[str, griffe.Expr | str]:
+        """Return of what a class with several places is made of another one, by argument; empty if it is none."""
+        value = self.found.value if isinstance(self.found, griffe.Attribute) else None
+        if not isinstance(value, griffe.ExprCall):
+            return {}
+        try:
+            maker = self.follow(value.function)
+        except ForbiddenModuleError:
+            return {}
+        if maker is None or maker.path != _WITH_PLACES:
+            return {}
+        given = [one for one in value.arguments if not isinstance(one, griffe.ExprKeyword)]
+        named = {one.name: one.value for one in value.arguments if isinstance(one, griffe.ExprKeyword)}
+        return {**dict(zip(_PLACED_BY, given, strict=False)), **named}
+
+    @property
+    def is_class(self) -> bool:
+        """Whether it is a class, as far as its source says."""
+        return isinstance(self.found, griffe.Class) or bool(self.placed())
+
     def changed(self) -> bool:
         """Return whether a class of the user's own is changed after its body: by a decorator, or from outside."""
         if self.module.origin is not Origin.OWN or not isinstance(self.found, griffe.Class):
@@ -85,7 +105,8 @@ class Definition:
     def bases(self) -> list[Definition | str]:
         """Return what the class derives from: definitions, or names of what lies out of reach."""
         found: list[Definition | str] = []
-        for base in self.found.bases if isinstance(self.found, griffe.Class) else ():
+        written = self.found.bases if isinstance(self.found, griffe.Class) else [self.placed().get("cls")]
+        for base in filter(None, written):
             bare = base.left if isinstance(base, griffe.ExprSubscript) else base
             path = str(getattr(bare, "canonical_path", bare))
             if path.split(".")[0] in _ENGINES:
@@ -100,7 +121,7 @@ class Definition:
 
 def _order(one: Definition | str, below: tuple[str, ...]) -> list[Definition | str]:
     """Return Python's method resolution order (C3), with names where definitions are out of reach."""
-    if isinstance(one, str) or not isinstance(one.found, griffe.Class) or one.path in below:
+    if isinstance(one, str) or one.path in below:
         return [one]
     bases = one.bases()
     waiting = [line for line in ([*(_order(base, (*below, one.path)) for base in bases), bases]) if line]
@@ -127,6 +148,10 @@ def _changes(node: ast.AST, name: str) -> bool:
     return False
 
 
+_WITH_PLACES = "instruments.places.with_places"
+"""What makes a class of another one that takes one sample."""
+_PLACED_BY = ("cls", "capacity", "own")
+"""Its arguments, in order."""
 _ENGINES = {"ophyd", "ophyd_async", "bluesky", "numpy", "torch"}
 """Libraries whose classes are known not to derive from ours."""
 

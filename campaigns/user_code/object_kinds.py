@@ -194,7 +194,7 @@ def _no_device(definition: Definition, settings: Mapping[str, object]) -> str:
     """Return why an object is neither a class of devices nor a device."""
     if isinstance(definition.found, griffe.Function):
         return "is a function, no class"
-    if isinstance(definition.found, griffe.Class):
+    if definition.is_class:
         return _no_device_class(definition) or _unknown_settings(definition, settings)
     if is_simulated(definition):
         return no_simulated(definition) or _takes_none(settings)
@@ -271,10 +271,12 @@ def _keywords(definition: Definition) -> list[str] | None:
     """Return the keywords with which an instrument can be made; None where that is unknown."""
     allowed: list[str] = []
     for ancestor in definition.ancestors():
-        if isinstance(ancestor, str) or not isinstance(ancestor.found, griffe.Class):
+        if isinstance(ancestor, str) or not ancestor.is_class:
             return None
         if ancestor.path == INSTRUMENT:
             return [*allowed, *_DEVICE_SETTINGS]
+        if not isinstance(ancestor.found, griffe.Class):
+            continue  # it only adds places
         method = ancestor.found.members.get("__init__")
         if isinstance(method, griffe.Function):
             named = _given_to(method)

@@ -75,7 +75,7 @@ def read_device(definition: Definition) -> DeviceFacts:
     defaults = _literal(members.get("defaults"), dict(base.defaults))
     remote = remote or next((f"{name} is a {of}" for name, one in members.items() if (of := _remote(one))), "")
     told = isinstance(names, tuple | list) and isinstance(defaults, Mapping)
-    if not told or not isinstance(definition.found, griffe.Class) or _altered(definition):
+    if not told or not definition.is_class or _altered(definition):
         return DeviceFacts(None, (), remote, _waits(definition), _delay(definition))
     moved = _reset(definition, names)
     said = {name: _setting(members.get(name), base.settings.get(name)) for name in names}
@@ -83,16 +83,19 @@ def read_device(definition: Definition) -> DeviceFacts:
     settings = {name: one for name, one in known.items() if one is not None}
     untold = tuple(name for name, one in known.items() if one is None)
     signals = base.signals | {name for name, one in members.items() if _is_component(one)}
-    facts = InstrumentFacts({**dict.fromkeys(untold, Setting()), **settings}, defaults, frozenset(signals))
+    own = _of_places(definition, members, "own", ())
+    common = frozenset({*names, *signals} - {*own}) if own else frozenset()
+    facts = InstrumentFacts({**dict.fromkeys(untold, Setting()), **settings}, defaults, frozenset(signals), common)
     there = {*base.settings, *_bound(definition)}
     unsound = "; ".join(filter(None, (_unsound(name, members.get(name), there) for name in names)))
-    places = _places(definition, members)
-    return DeviceFacts(facts, untold, remote, _waits(definition), _delay(definition), unsound, places)
+    places = _of_places(definition, members, "place_count", 1)
+    known_places = places if isinstance(places, int) else None
+    return DeviceFacts(facts, untold, remote, _waits(definition), _delay(definition), unsound, known_places)
 
 
 def runs_jobs(definition: Definition) -> bool:
     """Return whether a class derives from the base of all job instruments."""
-    ancestors = definition.ancestors() if isinstance(definition.found, griffe.Class) else ()
+    ancestors = definition.ancestors() if definition.is_class else ()
     return any(isinstance(one, Definition) and one.path == INSTRUMENT for one in ancestors)
 
 
@@ -172,7 +175,12 @@ def _literal(member: _Member | None, otherwise: Any) -> Any:
     """Return the value of a class attribute, or None where it is no literal."""
     if member is None:
         return otherwise
-    text = str(member[1].value)
+    return _evaluated(member[1].value)
+
+
+def _evaluated(expression: object) -> Any:
+    """Return the value of an expression, or None where it is no literal."""
+    text = str(expression)
     for wrapper in ("frozenset", "tuple", "dict", "MappingProxyType"):
         if text.startswith(f"{wrapper}(") and text.endswith(")"):
             text = text[len(wrapper) + 1 : -1] or "()"
@@ -232,16 +240,25 @@ def _bound(definition: Definition) -> Iterator[str]:
             yield from ancestor.bound()
 
 
-def _places(definition: Definition, members: Mapping[str, _Member]) -> int | None:
-    """Return how many samples one job takes; None where the source does not say that in so many words."""
+def _of_places(definition: Definition, members: Mapping[str, _Member], attribute: str, otherwise: Any) -> Any:
+    """Return what a device's classes say of its places; None where the source does not say that in so many words.
+
+    Args:
+        definition: of the device.
+        members: what its classes assign.
+        attribute: of the class, or the argument of ``with_places`` that becomes it.
+        otherwise: what holds where no class says anything.
+    """
+    argument = {"place_count": "capacity"}.get(attribute, attribute)
     for ancestor in definition.ancestors():
         if isinstance(ancestor, str):
             return None
         if ancestor.path == INSTRUMENT:
-            return 1
-        if "place_count" in ancestor.bound():
-            stated = _literal(members.get("place_count"), None)
-            return stated if isinstance(stated, int) else None
+            return otherwise
+        if placed := ancestor.placed():
+            return _evaluated(placed.get(argument))
+        if attribute in ancestor.bound():
+            return _literal(members.get(attribute), None)
     return None
 
 

@@ -497,6 +497,59 @@ def test_an_instrument_of_ones_own_takes_as_many_samples_as_it_has_places(tmp_pa
     assert "EpicsFurnace takes one sample for a job; remove capacity" in refused(tmp_path, epics)
 
 
+TRAY = """\
+from ophyd import Component
+from instruments.job_instrument import JobInstrument, Quantity
+from instruments.places import with_places
+
+raise SystemExit("nobody may import this")
+
+
+class Single(JobInstrument):
+    settings = ("temperature", "time", "ramp_rate")
+    temperature = Component(Quantity, value=0.0, unit="degC", limits=(0, 1000))
+    time = Component(Quantity, value=0.0, unit="h", limits=(0, 100))
+    ramp_rate = Component(Quantity, value=0.0, unit="degC/min", limits=(0, 20))
+    mass = Component(Quantity, value=0.0, unit="g")
+
+    def __init__(self, prefix="", *, folder="", **more): super().__init__(prefix, **more)
+    def has_job(self, token): return False
+    def start(self, token): pass
+    def progress(self): return ""
+
+
+Tray = with_places(Single, 3, own=["time", "mass"])
+
+
+class Named(Tray, Single):
+    pass
+"""
+
+
+@pytest.mark.parametrize("name", ["Tray", "Named"])
+@pytest.mark.parametrize("more", ["", ", process: true"])
+def test_an_instrument_that_was_given_places_is_known_by_its_source(tmp_path: Path, name: str, more: str) -> None:
+    (tmp_path / "mine.py").write_text(TRAY)
+    own = f'{{kind: device, device: "mine:{name}", settings: {{folder: a}}, capacity: 3{more}}}'
+    one = MADE.replace("furnace: {kind: furnace}", f"furnace: {own}", 1).replace("virtual", "real")
+    one = one.replace("cycler: {kind: cycler}", 'cycler: {kind: device, device: "mine:Single"}')
+    one = one.replace("c_rate: 0.1 1/h", "temperature: 20, time: 1, ramp_rate: 1")
+    one = one.replace("gives: [capacity, mean_voltage]", "gives: [mass]").replace("metric: capacity", "metric: mass")
+    one = one.replace("capacity: {kind: measured, unit: mAh/g}", "mass: {kind: measured, unit: g}")
+    one = one.replace("  mean_voltage: {kind: measured, unit: V}\n", "").replace("10 mAh/g", "1 g")
+    one = one.replace("instruments.analyses.galvanostatic:discharge", "instruments.analyses.plain_readings:metrics")
+    one = one.replace("gives: [mass]", "analysis_settings: {signals: {mass: mass}}\n    gives: [mass]")
+    assert checked(tmp_path, one) == []
+    assert f"at most 3, as mine:{name} has place_count places" in refused(
+        tmp_path, one.replace("capacity: 3", "capacity: 4")
+    )
+    assert "takes no setting 'floder', did you mean 'folder'" in refused(
+        tmp_path, one.replace("folder: a", "floder: a")
+    )
+    (tmp_path / "mine.py").write_text(TRAY.replace("1000", "800"))
+    assert "temperature got 900 degC; allowed: 0 to 800" in refused(tmp_path, one)
+
+
 def test_a_furnace_takes_a_load(tmp_path: Path) -> None:
     checked(tmp_path, MADE.replace("{kind: furnace}", "{kind: furnace, capacity: 8, shared: [lithium_excess]}"))
 
