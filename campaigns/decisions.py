@@ -151,7 +151,16 @@ class LoseSample(Config):
     sample: str
 
 
-SampleChange = MoveSample | SplitSample | LoseSample
+class DescribeSample(Config):
+    """Say what a sample weighs, in mg, or which bar code it has; None leaves what is known."""
+
+    kind: Literal["describe_sample"] = "describe_sample"
+    sample: str
+    mass: float | None = None
+    barcode: str | None = None
+
+
+SampleChange = MoveSample | SplitSample | LoseSample | DescribeSample
 """What people have done with a sample."""
 
 Reopening = RetryTrial | AttachTrial | RereadTrial

@@ -26,7 +26,9 @@ def list_samples(file: _File = None, store: Url = None) -> None:
 
 @sample.command("show")
 def show_sample(
-    sample: Annotated[str, typer.Argument(metavar="SAMPLE", help="Its id, such as 3, or 3.1 for a part.")],
+    sample: Annotated[
+        str, typer.Argument(metavar="SAMPLE", help="Its id, such as 3, or 3.1 for a part; or its bar code.")
+    ],
     file: _File = None,
     store: Url = None,
 ) -> None:
@@ -45,6 +47,20 @@ def say_moved(words: Annotated[list[str], words_of("SAMPLE POSITION")], reason: 
     from loop.cli.sample_orders import move_sample
 
     say(move_sample(words, store, reason))
+
+
+@sample.command("describe")
+@signed
+def say_described(
+    words: Annotated[list[str], words_of("SAMPLE [mass=VALUE] [barcode=TEXT]")], reason: Reason, store: Url = None
+) -> None:
+    """Say what a sample weighs, and which bar code it has, such as 3 'mass=18.2 mg' barcode=A17.
+
+    From then on the bar code stands for the sample in these commands, too.
+    """
+    from loop.cli.sample_orders import describe_sample
+
+    say(describe_sample(words, store, reason))
 
 
 @sample.command("split")

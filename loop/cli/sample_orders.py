@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
-from campaigns.decisions import DiscardTrial, LoseSample, MoveSample, SampleChange, SplitSample
-from campaigns.errors import suggestion
+from campaigns.decisions import DescribeSample, DiscardTrial, LoseSample, MoveSample, SampleChange, SplitSample
+from campaigns.errors import UnitError, suggestion
+from campaigns.units import to_unit
 from loop.core.author import author
 from loop.core.formatting import change_text
-from loop.core.samples import SampleRecord, SampleRegister
+from loop.core.samples import BARCODE, MASS, SampleRecord, SampleRegister
 from loop.execution.decisions.settlement_rules import check_settlement
-from loop.service.amendment_parser import wrong
+from loop.service.amendment_parser import pairs, wrong
 from loop.service.journal_editor import JournalEditor, open_journal_editor, settle, split_file_argument
 from loop.storage.lab_files.shared_positions import occupied, shared_positions
 
@@ -35,6 +37,46 @@ def move_sample(words: Sequence[str], url: str | None, reason: str) -> Iterator[
     if capacity is not None and len(others) >= capacity:
         raise wrong(position, f"is full: {', '.join(others)}; move one of them first, or say that it is lost")
     yield from _write(editor, MoveSample(sample=sample.id, position=position))
+
+
+def describe_sample(words: Sequence[str], url: str | None, reason: str) -> Iterator[str]:
+    """Say what a sample weighs, and which bar code it has; yield what there is to say.
+
+    Raises:
+        CampaignError: there is no such sample, the mass is none, or another sample has the bar code.
+    """
+    rest, file = split_file_argument(words)
+    names, given = [word for word in rest if "=" not in word], pairs([word for word in rest if "=" in word])
+    unknown = [name for name in given if name not in (MASS, BARCODE)]
+    if len(names) != 1 or not given or unknown:
+        raise wrong(
+            "", f"got {' '.join(rest) or 'nothing'}; allowed: SAMPLE '{MASS}=18.2 mg' {BARCODE}=A17, one or both"
+        )
+    editor = open_journal_editor(file, url, reason)
+    samples = samples_of(editor)
+    sample, barcode = _there(names[0], samples), given.get(BARCODE)
+    if barcode is not None and (not barcode.strip() or barcode in samples.by_id):
+        raise wrong(BARCODE, f"got {barcode!r}; allowed: a text that is not the id of a sample")
+    holder = samples.find(barcode) if barcode is not None else None
+    if holder is not None and holder.id != sample.id and not holder.gone:
+        raise wrong(BARCODE, f"{barcode} is that of sample {holder.id}; allowed: one that no other sample has")
+    mass = _mass(given[MASS]) if MASS in given else None
+    yield from _write(editor, DescribeSample(sample=sample.id, mass=mass, barcode=barcode))
+
+
+def _mass(text: str) -> float:
+    """Return a mass in mg.
+
+    Raises:
+        CampaignError: it is none.
+    """
+    try:
+        found = to_unit(text, "mg")
+    except (UnitError, ValueError) as error:
+        raise wrong(MASS, str(error)) from error
+    if not 0.0 < found < math.inf:
+        raise wrong(MASS, f"got {text}; allowed: more than 0 mg")
+    return found
 
 
 def split_sample(words: Sequence[str], url: str | None, reason: str) -> Iterator[str]:
@@ -87,7 +129,7 @@ def _opened(words: Sequence[str], url: str | None, reason: str, wanted: str) -> 
 def _there(name: str, samples: SampleRegister) -> SampleRecord:
     """Return a sample that is not gone."""
     there = [one.id for one in samples.by_id.values() if not one.gone]
-    found = samples.by_id.get(name)
+    found = samples.find(name)
     if found is None or found.gone:
         what = "is no sample" if found is None else f"is {found.gone}"
         raise wrong(name, f"{what}{suggestion(name, there)}; allowed: {', '.join(there) or 'none, as none is there'}")

@@ -25,6 +25,7 @@ from campaigns.decisions import (
     AbortTrial,
     AnswerStep,
     AttachTrial,
+    DescribeSample,
     DiscardTrial,
     EnterResult,
     LoseSample,
@@ -201,6 +202,10 @@ def _decision_text(change: Settlement | Order | SetStation | RepeatStandard | Sa
             return f"sample {sample} lies at {position}"
         case SplitSample(sample=sample, parts=parts):
             return f"sample {sample} is split into {parts}"
+        case DescribeSample(sample=sample, mass=mass, barcode=barcode):
+            told = [] if mass is None else [f"weighs {mass:g} mg"]
+            told += [] if barcode is None else [f"has bar code {barcode}"]
+            return f"sample {sample} {' and '.join(told)}"
         case LoseSample(sample=sample):
             return f"sample {sample} is lost"
         case SetStation(station=station, mode=mode):

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from campaigns.decisions import AnswerStep, DiscardTrial, LoseSample, MoveSample, SplitSample
+from campaigns.decisions import (
+    AnswerStep,
+    DescribeSample,
+    DiscardTrial,
+    LoseSample,
+    MoveSample,
+    SampleChange,
+    SplitSample,
+)
 from campaigns.lab.laboratory import StepConfig
 from campaigns.lab.sample_steps import SampleConfig, mass_of
 from campaigns.units import convert, same_dimension
@@ -101,6 +109,12 @@ class SampleRegister:
         """Return the sample with which a trial goes on; None where it has none (yet, or any more)."""
         return next((one for one in self.of_trial(number) if not one.gone), None)
 
+    def find(self, name: str) -> SampleRecord | None:
+        """Return the sample with an id or, where there is none, with a bar code; None where there is no such sample."""
+        if name in self.by_id:
+            return self.by_id[name]
+        return next((one for one in reversed(self.by_id.values()) if one.barcode and one.barcode == name), None)
+
     def next_id(self, number: int) -> str:
         """Return the id of the next sample that is made for a trial."""
         made = sum(one.parent is None for one in self.of_trial(number))
@@ -148,20 +162,17 @@ class SampleRegister:
         """Return a sample with mass and bar code as a person has entered them."""
         answer = self._answers.get(record.token)
         given = answer.change.readings if answer is not None and isinstance(answer.change, AnswerStep) else {}
-        if BARCODE in given:
-            text = f"bar code {given[BARCODE]}"
-            sample = sample.with_event(replace(event, text=text), barcode=str(given[BARCODE]))
         unit = step.asks[MASS].unit if MASS in step.asks else None
-        if MASS in given and unit is not None and same_dimension(unit, "mg"):
-            sample = _weighed(sample, convert(float(given[MASS]), unit, "mg"), event)
-        return sample
+        weighed = MASS in given and unit is not None and same_dimension(unit, "mg")
+        mass = convert(float(given[MASS]), unit or "mg", "mg") if weighed else None
+        return _described(sample, mass, str(given[BARCODE]) if BARCODE in given else None, event)
 
     def _amended(self, one: Amendment) -> None:
         change = one.change
         if isinstance(change, DiscardTrial) and not one.refused:
             for each in self.of_trial(change.trial):
                 self._amended(replace(one, change=LoseSample(sample=each.id)))
-        if one.refused or not isinstance(change, MoveSample | SplitSample | LoseSample):
+        if one.refused or not isinstance(change, SampleChange):
             return
         sample = self.by_id.get(change.sample)
         if sample is None or sample.gone:
@@ -172,6 +183,8 @@ class SampleRegister:
                 self.by_id[sample.id] = sample.with_event(
                     replace(event, text=f"moved to {position}"), position=position
                 )
+            case DescribeSample(mass=mass, barcode=barcode):
+                self.by_id[sample.id] = _described(sample, mass, barcode, event)
             case LoseSample():
                 self.by_id[sample.id] = sample.with_event(replace(event, text="lost"), gone="lost")
             case SplitSample(parts=parts):
@@ -188,12 +201,19 @@ class SampleRegister:
 
 def are_told_of(steps: Iterable[StepConfig], journal: Iterable[Amendment]) -> bool:
     """Return whether steps or people say what they do with samples; else, each trial has one, and that is all."""
-    changed = any(isinstance(one.change, MoveSample | SplitSample | LoseSample) for one in journal)
+    changed = any(isinstance(one.change, SampleChange) for one in journal)
     return changed or any(step.sample != _NOTHING for step in steps)
 
 
 def _weighed(sample: SampleRecord, mass: float, event: SampleEvent) -> SampleRecord:
     return sample.with_event(replace(event, text=f"weighs {mass:g} mg"), mass=mass)
+
+
+def _described(sample: SampleRecord, mass: float | None, barcode: str | None, event: SampleEvent) -> SampleRecord:
+    """Return a sample with the mass in mg and the bar code that somebody has found; None is not told."""
+    if barcode is not None:
+        sample = sample.with_event(replace(event, text=f"bar code {barcode}"), barcode=barcode)
+    return sample if mass is None else _weighed(sample, mass, event)
 
 
 def _consumed(sample: SampleRecord, used: float | None, event: SampleEvent, *, going_on: bool) -> SampleRecord:

@@ -42,11 +42,10 @@ def sample_rows(store: Reader, name: str) -> Rows:
     Raises:
         CampaignError: there is no such sample.
     """
-    samples = stored_samples(store).by_id
-    if name not in samples:
-        allowed = ", ".join(samples) or "none yet"
-        raise CampaignError([Problem(name, f"is no sample{suggestion(name, samples)}; allowed: {allowed}")], "")
-    one = samples[name]
+    samples = stored_samples(store)
+    if (one := samples.find(name)) is None:
+        allowed = ", ".join(samples.by_id) or "none yet"
+        raise CampaignError([Problem(name, f"is no sample{suggestion(name, samples.by_id)}; allowed: {allowed}")], "")
     rows = [("sample", f"{one.id} of trial {one.trial}, {_state(one)}")]
     rows += [("split from", one.parent)] if one.parent else []
     rows += [("mass", f"{one.mass:.4g} mg")] if one.mass is not None else []

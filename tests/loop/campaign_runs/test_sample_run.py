@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from campaigns.errors import CampaignError
 from campaigns.values import TrialState
 from loop.cli.run_orders import stop_after
-from loop.cli.sample_orders import lose_sample, move_sample, split_sample
+from loop.cli.sample_orders import describe_sample, lose_sample, move_sample, split_sample
 from loop.core.events import Event, StepEnded, StepStarted
 from loop.report.report_content import read_content
 from loop.report.sample_section import sample_parts
@@ -146,6 +146,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (move_sample, ["1"], "allowed: SAMPLE POSITION"),
         (split_sample, ["1", "one"], "is no number of parts; allowed: 2 to 100"),
         (lose_sample, ["1-2"], "is no sample"),
+        (describe_sample, ["1"], "got 1; allowed: SAMPLE 'mass=18.2 mg' barcode=A17"),
+        (describe_sample, ["1", "colour=red"], "allowed: SAMPLE"),
+        (describe_sample, ["1", "mass=3 K"], "mass: "),
+        (describe_sample, ["1", "mass=0 g"], "got 0 g; allowed: more than 0 mg"),
+        (describe_sample, ["1", "mass=nan"], "allowed"),
+        (describe_sample, ["1", "barcode=2"], "allowed: a text that is not the id of a sample"),
+        (describe_sample, ["1", "barcode= "], "allowed: a text"),
     ],
 )
 def test_what_nobody_can_have_done_with_a_sample_is_refused(
@@ -153,6 +160,19 @@ def test_what_nobody_can_have_done_with_a_sample_is_refused(
 ) -> None:
     with pytest.raises(CampaignError, match=re.escape(why)):
         list(order(words, url(made), "why"))
+
+
+def test_a_sample_is_found_by_the_bar_code_that_it_was_given_and_no_other_gets_it(tmp_path: Path) -> None:
+    run_sampled(sampled(tmp_path, MAKES | {"moves_to": "shelf"}), tmp_path)
+    told = list(describe_sample(["1", "mass=0.0182 g", "barcode=A17"], url(tmp_path), "weighed again"))
+    assert told == ["amendment 1: sample 1 weighs 18.2 mg and has bar code A17"]
+    with pytest.raises(CampaignError, match="A17 is that of sample 1"):
+        list(describe_sample(["2", "barcode=A17"], url(tmp_path), "why"))
+    list(describe_sample(["A17", "mass=18"], url(tmp_path), "dried"))
+    rows = list(sample_rows(Reader(url(tmp_path)), "A17"))
+    assert ("sample", "1 of trial 1, there") in rows
+    assert ("mass", "18 mg") in rows
+    assert rows[-1][1].startswith("weighs 18 mg, ")
 
 
 def test_the_parts_of_a_sample_are_listed_and_shown(made: Path) -> None:
