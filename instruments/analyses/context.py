@@ -47,3 +47,13 @@ def column(data: Mapping[str, Any], key: str) -> NDArray[np.float64]:
         raise StepError(
             f"{key!r} holds no numbers: got {type(data[key]).__name__}; allowed: an array of floats"
         ) from error
+
+
+def standard_error(readings: NDArray[np.float64]) -> float:
+    """Return the standard error of the mean of readings of shape (n,) (JCGM 100:2008, GUM, 4.2.3).
+
+    It is 0 of one reading, and of readings that differ by no more than rounding, which tell nothing of an uncertainty.
+    """
+    if readings.size < 2 or np.ptp(readings) <= 8.0 * np.spacing(np.abs(readings).max()):
+        return 0.0
+    return float(readings.std(ddof=1) / np.sqrt(readings.size))

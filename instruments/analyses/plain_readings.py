@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from campaigns.errors import suggestion
 from campaigns.values import Measurement, MetricValue
-from instruments.analyses.context import AnalysisContext
+from instruments.analyses.context import AnalysisContext, standard_error
 
 
 def metrics(
@@ -32,9 +33,9 @@ def metrics(
     found = {}
     for metric, signal in (signals or {}).items():
         if signal not in data:
-            raise KeyError(f"nothing reads {signal}, from which {metric} is to come; there are: {', '.join(data)}")
+            guess, there = suggestion(signal, data), ", ".join(data)
+            raise KeyError(f"nothing reads {signal}{guess}, from which {metric} is to come; there are: {there}")
         readings = np.atleast_1d(np.asarray(data[signal], dtype=float)).ravel()
-        error = float(readings.std(ddof=1) / np.sqrt(readings.size)) if readings.size > 1 else 0.0
-        sd = float(np.hypot(error, stated.get(metric, 0.0)))
+        sd = float(np.hypot(standard_error(readings), stated.get(metric, 0.0)))
         found[metric] = MetricValue(float(readings.mean()), sd, context.units.get(signal) or "1")
     return Measurement(found)

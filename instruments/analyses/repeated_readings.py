@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campaigns.values import Measurement, MetricValue
-from instruments.analyses.context import AnalysisContext
+from instruments.analyses.context import AnalysisContext, standard_error
 
 FEWEST = 3
 """Readings from which a standard error is taken."""
@@ -35,8 +35,7 @@ def means(data: Mapping[str, Any], context: AnalysisContext, calibration: float 
 
 def _mean(column: NDArray[np.float64], unit: str, calibration: float) -> MetricValue:
     mean = float(column.mean())
-    error = float(column.std(ddof=1)) / np.sqrt(column.size)
-    return MetricValue(mean, float(np.hypot(error, calibration * mean)), unit)
+    return MetricValue(mean, float(np.hypot(standard_error(column), calibration * mean)), unit)
 
 
 def _flag(name: str, column: NDArray[np.float64]) -> str:

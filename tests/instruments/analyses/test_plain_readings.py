@@ -22,6 +22,11 @@ def test_several_readings_are_their_mean_with_its_standard_error() -> None:
     assert found.sd == pytest.approx(np.hypot(1 / np.sqrt(3), 0.5))
 
 
+def test_readings_that_differ_by_rounding_state_no_uncertainty() -> None:
+    data = {"det": [0.1 + 0.2, 0.3, 0.3]}
+    assert metrics(data, CONTEXT, signals={"rate": "det"}).metrics["rate"].sd == 0.0
+
+
 def test_an_uncertainty_that_nobody_states_is_none() -> None:
     assert metrics({"det": 4.0}, CONTEXT, signals={"rate": "det"}).metrics["rate"].sd == 0.0
 
