@@ -32,5 +32,6 @@ def test_an_uncertainty_that_nobody_states_is_none() -> None:
 
 
 def test_a_signal_that_is_not_read_is_named_with_those_that_are() -> None:
-    with pytest.raises(KeyError, match=r"nothing reads dte, did you mean 'det', from which rate is to come; there are: det, x"):
+    told = "nothing reads dte, did you mean 'det', from which rate is to come; there are: det, x"
+    with pytest.raises(KeyError, match=told):
         metrics({"det": 4.0, "x": 1.0}, CONTEXT, signals={"rate": "dte"})
