@@ -55,7 +55,7 @@ class ServedInstrument:
     ) -> None:
         self.instrument, self._tell, self._campaign, self._check = instrument, tell, campaign, check
         self._telling = threading.RLock()  # so that what is told last is the state of now
-        instrument.state.subscribe(lambda *, value, **_: self.tell_state(value), run=False)
+        instrument.state.subscribe(lambda **_: self.tell_state(), run=False)
         instrument.on_mistake = lambda error: tell(instrument.token.get(), DRIVER_FAILED, str(error))
 
     def answer(self, name: str, values: tuple[Any, ...]) -> Any:
@@ -79,10 +79,11 @@ class ServedInstrument:
         found = getattr(self.instrument, name)
         return found(*values) if callable(found) else found
 
-    def tell_state(self, state: str) -> None:
-        """Say what the instrument's job does."""
+    def tell_state(self) -> None:
+        """Say what the instrument's job does now, which may be more than whoever has changed it knows."""
+        instrument = self.instrument
         with self._telling:
-            self._tell(self.instrument.token.get(), state, self.instrument.message.get())
+            self._tell(instrument.token.get(), instrument.state.get(), instrument.message.get())
 
     def facts(self) -> DriverFacts:
         """Return what the instrument says of itself."""
@@ -103,8 +104,7 @@ class ServedInstrument:
                 _write(getattr(instrument, key), value)
             self._check()
         instrument.start(token)
-        with self._telling:  # a job that ends between the two would be said to be under way for ever
-            self.tell_state(instrument.state.get())
+        self.tell_state()  # also of a job that was over before
         return told_values(instrument)
 
     def stop(self, success: bool) -> None:

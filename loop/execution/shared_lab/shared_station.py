@@ -70,6 +70,7 @@ class SharedStation:
         self.tell_campaign: Callable[[str, str, str], bool] = lambda *_: False
         self._rules = guarded.guard.rules
         self._asking = threading.Lock()
+        self._attached = ""  # token of the job that this process has told the instrument last
         self._given_up = ""  # token of the job of which that was told last
         self._instrument = guarded.instrument
         self._served = ServedInstrument(self._instrument, self._tell, about.campaign, guarded.check_start)
@@ -99,12 +100,17 @@ class SharedStation:
     def take_up(self, token: str) -> bool:
         """Attach to a job of before a restart, if the instrument knows it; return whether that is settled.
 
-        An instrument that is asked only for jobs that it was given by this process says then what the job does.
+        An instrument that is asked only for jobs that it was given by this process says then what the job does. Once
+        is enough, as one that is attached to is busy for a moment again; and where the campaign has given the job
+        back meanwhile, the instrument is the next one's.
         """
         try:
             with self._asking:
+                if self._attached == token or self._reservations.token(self.name) != token:
+                    return True
                 if self._instrument.has_job(token):
                     self._instrument.start(token)
+                    self._attached = token
         except UnknownJobError:
             return True
         except Exception as error:  # noqa: BLE001 - a device may raise anything
@@ -148,7 +154,9 @@ class SharedStation:
     def _start(self, member: Member, token: str, job: Mapping[str, Any], campaign: Mapping[str, Any]) -> Any:
         self._reservations.begin(member.id, self.name, token)
         self.guarded.guard.rules = replace(self._rules, limits=self._limits_of(member))
-        return self._served.start(token, job, campaign)
+        told = self._served.start(token, job, campaign)
+        self._attached = token
+        return told
 
     def _stop(self, member: Member, success: bool) -> None:
         """Stop waiting for a campaign's own job; another's is none of its business."""
