@@ -64,6 +64,12 @@ class Program:
         self._process.join()
         return rest, self._process.exitcode
 
+    def close(self) -> None:
+        """Kill it where it still runs, as after a test that has failed."""
+        self._process.kill()
+        self._process.join()
+        self.output.close()
+
 
 def athanor(folder: Path, *words: str) -> Program:
     """Return the command ``athanor`` as it runs in a folder."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from campaigns.errors import StoreError
@@ -144,8 +143,7 @@ class SharedLab:
     def close(self) -> None:
         """End what is still running, as after a test that fails."""
         for one in self._started:
-            with suppress(ProcessLookupError):
-                one.send_signal(signal.SIGKILL)
+            one.close()
 
     @property
     def begun(self) -> list[str]:
