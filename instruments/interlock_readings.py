@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from campaigns.values import Scalar
+from instruments.choices import text_of_choice
 
 POLL = 0.1
 """Wall time in seconds between two looks. Not tuned: a fifth of the half second in which a stop has to act."""
@@ -82,12 +83,7 @@ def plain_value(source: Any) -> Scalar | None:
             return None  # a device of ophyd-async answers only on its own loop
         key = source.name if source.name in reading else next(iter(reading))
         value = reading[key]["value"]
-    if isinstance(value, str):
-        return value
+    if (text := text_of_choice(value, source)) is not None:
+        return text
     number = float(value)
-    if math.isnan(number):
-        return None
-    choices = getattr(source, "enum_strs", None)
-    if choices and number.is_integer() and 0 <= number < len(choices):
-        return str(choices[int(number)])
-    return number
+    return None if math.isnan(number) else number

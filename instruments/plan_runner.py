@@ -190,10 +190,11 @@ def abort_plan(engine: RunEngine, reason: str) -> None:
 
 
 def end_engine(engine: RunEngine) -> None:
-    """End the thread of the engine's loop."""
+    """End the thread of the engine's loop; one that a driver holds up is left to the end of the process."""
     engine.loop.call_soon_threadsafe(engine.loop.stop)
-    engine._th.join()  # the RunEngine offers no other way
-    engine.loop.close()
+    engine._th.join(_PATIENCE)  # the RunEngine offers no other way
+    if not engine._th.is_alive():
+        engine.loop.close()
 
 
 def is_suspender(found: object) -> bool:

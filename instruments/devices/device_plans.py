@@ -15,6 +15,7 @@ from bluesky.utils import RunEngineControlException, separate_devices
 
 from campaigns.errors import LabError, StepError
 from campaigns.values import Scalar
+from instruments.choices import text_of_choice
 from instruments.devices.setpoint import BoundSetpoint
 from instruments.patience import READS
 from instruments.plan_runner import Plan
@@ -38,8 +39,11 @@ class Move:
     def off(self, got: Any) -> bool:
         """Return whether a reading is no arrival at what was wanted."""
         if isinstance(self.value, str):
-            return bool(got != self.value)
-        return not abs(float(got) - float(self.value)) <= self.tolerance
+            return text_of_choice(got, self.setpoint.arrives) != self.value
+        try:
+            return not abs(float(got) - float(self.value)) <= self.tolerance
+        except (TypeError, ValueError):  # it reads no number, as before its first reading has come
+            return True
 
 
 def move_and_read(devices: Sequence[Any], setpoints: Mapping[str, BoundSetpoint], recipe: Mapping[str, Scalar]) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -108,10 +109,15 @@ class BoundSetpoint:
 
     @property
     def _stated_limits(self) -> tuple[float, float] | None:
-        """What the device states, if it does; EPICS gives (0, 0) where there are no limits."""
+        """What the device states, if it does; where the low limit is not below the high one, none, as to ophyd.
+
+        A limit of one side only holds for that side. One that is not a number allows nothing.
+        """
         stated = (self._data_key.get("limits") or {}).get("control") or {}
-        found = getattr(self.moved, "limits", None) or (stated.get("low") or 0.0, stated.get("high") or 0.0)
-        return None if found is None or not readable(*found) else (float(found[0]), float(found[1]))
+        found = getattr(self.moved, "limits", None) or (stated.get("low"), stated.get("high"))
+        low = -math.inf if found[0] is None else float(found[0])
+        high = math.inf if found[1] is None else float(found[1])
+        return None if low >= high or (math.isinf(low) and math.isinf(high)) else (low, high)
 
     @property
     def _data_key(self) -> Mapping[str, Any]:

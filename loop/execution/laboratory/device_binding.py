@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from campaigns.errors import CampaignError, LabError, NoAnswerError, Problem, called, raised_by
+from campaigns.errors import AthanorError, CampaignError, LabError, NoAnswerError, Problem, called, raised_by
 from campaigns.lab.laboratory import DeviceConfig, RealLabConfig, StationConfig
 from campaigns.user_code.dotted_paths import BY_THE_WAY, Use, given_to_plan
 from campaigns.user_code.loading import load_object
@@ -22,6 +22,7 @@ from instruments.job_memory import JobMemory
 from instruments.plan_mistakes import watched
 from instruments.plan_runner import Plan, PlanRunner, is_suspender
 from instruments.run_context import RunContext
+from instruments.step_errors import is_silence
 
 WhatIsDone = Callable[[Mapping[str, Scalar], Mapping[str, Any]], Plan]
 _GRACE = 5.0
@@ -61,6 +62,7 @@ def bound_instrument(
     Raises:
         CampaignError: a device cannot be made, or lacks what the file says of it.
         NoAnswerError: a device does not answer.
+        LabError: it raises another error when it is asked for its limits or its unit.
     """
     name, config = station
     devices = {key: _device(station, key, one) for key, one in found.items()}
@@ -68,12 +70,22 @@ def bound_instrument(
     for key, device in devices.items():
         _wait_for(device, config.bound[key].device, records.patience, runner)
     setpoints = _setpoints(station, devices, runner)
-    for setpoint in setpoints.values():
-        setpoint.check()
+    for key, setpoint in setpoints.items():
+        _checked(setpoint, f"{name}: setpoint {key}", config.bound)
     what = _moving(devices, setpoints) if config.plan is None else _planned(name, config, devices)
     binding = Binding(devices, setpoints, what, config.units, runner)
     memory = JobMemory(memory_folder(records.state, name))
     return BoundInstrument.of(binding)(name=name, clock=clock, binding=binding, memory=memory)
+
+
+def _checked(setpoint: BoundSetpoint, what: str, devices: Mapping[str, DeviceConfig]) -> None:
+    try:
+        setpoint.check()
+    except Exception as error:  # a device may raise anything
+        if isinstance(error, AthanorError) or is_silence(error):
+            raise
+        path = next((one.device for one in devices.values()), "")
+        raise LabError(f"{what} cannot be asked what it may be: {raised_by(error, path)}") from error
 
 
 def _setpoints(

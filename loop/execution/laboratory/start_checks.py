@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from campaigns.campaign import Campaign
-from campaigns.errors import CampaignError, LimitError, NoAnswerError
+from campaigns.errors import AthanorError, CampaignError, LabError, LimitError, NoAnswerError, raised_by
 from campaigns.fidelity import all_steps
 from instruments.job_instrument import JobInstrument
 from instruments.limits import Limits
@@ -51,15 +51,20 @@ def unanswered(campaign: Campaign, instrument: JobInstrument, *, strict: bool) -
         campaign: whose recipes it is asked for.
         instrument: what stands there.
         strict: whether limits that cannot be read are no answer, too, as those of a server that is being started.
+
+    Raises:
+        LabError: it raises an error that is no silence.
     """
     try:
         limits: Limits = instrument.limits
         with suppress(LimitError):  # which the check of units says for all steps at once
             instrument.check_units()
-    except Exception as error:
-        if not is_silence(error):
+    except Exception as error:  # a device may raise anything
+        if is_silence(error):
+            return reason_of(error)
+        if isinstance(error, AthanorError):
             raise
-        return reason_of(error)
+        raise LabError(f"{instrument.name} cannot be asked what it may be told: {raised_by(error)}") from error
     told = {key for _, step in all_steps(campaign.workflow, campaign.fidelities) for key in step.recipe}
     unreadable = [key for key in limits.unreadable if key in told] if strict else []
     return f"the limits of {', '.join(unreadable)} cannot be read, so that nothing moves there" if unreadable else ""

@@ -1,5 +1,6 @@
 """What a recipe sets of a plain device has a unit, limits and a proof of arrival: of the device, or of the file."""
 
+import math
 from typing import Any
 
 import pytest
@@ -12,10 +13,22 @@ from instruments.devices.setpoint import BoundSetpoint, resolved
 from instruments.job_instrument import Quantity
 
 
+class Edge(Signal):
+    stated: Any = None
+
+    @property
+    def limits(self) -> Any:
+        return self.stated
+
+
 class Oven(Device):
     x = Component(Quantity, value=0.0, unit="degC", limits=(0, 500))
     bare = Component(Signal, value=0.0)
     chamber = Component(Signal, value=20.0)
+
+
+class Edged(Device):
+    edge = Component(Edge, value=0.0)
 
 
 class Rig(Device):
@@ -43,6 +56,35 @@ def test_where_both_state_limits_both_hold() -> None:
     assert setpoint("x", unit="degC", limits=(-50, 300)).limits == (0.0, 300.0)
     with pytest.raises(CampaignError, match=r"allow no value together"):
         setpoint("x", unit="degC", limits=(600, 900)).check()
+
+
+@pytest.mark.parametrize(
+    ("stated", "both"),
+    [
+        ((-math.inf, 100), (-50.0, 100.0)),
+        ((None, 100), (-50.0, 100.0)),
+        ((20, None), (20.0, 300.0)),
+        ((0, 0), (-50.0, 300.0)),
+        ((5, -5), (-50.0, 300.0)),
+        ((None, None), (-50.0, 300.0)),
+        (None, (-50.0, 300.0)),
+    ],
+)
+def test_a_device_may_limit_one_side_only(stated: Any, both: tuple[float, float]) -> None:
+    oven = Edged(name="oven")
+    oven.edge.stated = stated
+    found = setpoint("edge", oven, unit="degC", limits=(-50, 300))
+    found.check()
+    assert found.limits == both
+    with pytest.raises(CampaignError, match="limits"):
+        setpoint("edge", oven, unit="degC").check()
+
+
+def test_limits_that_are_no_numbers_allow_nothing() -> None:
+    oven = Edged(name="oven")
+    oven.edge.stated = (math.nan, math.nan)
+    with pytest.raises(CampaignError, match="allow no value together"):
+        setpoint("edge", oven, unit="degC", limits=(-50, 300)).check()
 
 
 @pytest.mark.parametrize(

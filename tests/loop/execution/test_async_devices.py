@@ -161,7 +161,7 @@ def test_a_guard_stands_before_its_parts_too_which_a_plan_sets_between_its_messa
 
     def past(part: str) -> Any:
         status = getattr(motor, part).set(3.0)
-        yield from bps.wait_for([lambda: status.task])
+        yield from bps.wait_for([lambda: status])
 
     for part, closed, said in (
         ("user_setpoint", "", "x got 3 mm; allowed: -2 to 2 mm by the lab file"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from campaigns.errors import CampaignError
+from campaigns.errors import CampaignError, LabError
 from campaigns.values import Cause
 from instruments.job import Fate, Job, StepResult
 from tests.labs import Crew
@@ -32,6 +32,16 @@ beam = Signal(name="beam", value=1)
 
 class Heater(Device):
     setpoint = Component(Signal, value=20.0)
+
+
+class Hidden(Signal):
+    @property
+    def limits(self):
+        raise RuntimeError("gone")
+
+
+class Limitless(Device):
+    setpoint = Component(Hidden, value=20.0)
 
 
 def scan(temperature: float, points: int, heater, detector, token) -> MsgGenerator[None]:
@@ -216,4 +226,16 @@ def test_no_plan_begins_while_a_suspender_has_tripped(built: Build) -> None:
 )
 def test_what_cannot_be_bound_is_told_where_it_stands(built: Build, changes: Any, said: str) -> None:
     with pytest.raises(CampaignError, match=rf"stations\.stage\..*{said}"):
+        built(**changes)
+
+
+def test_a_device_that_raises_when_it_is_asked_for_its_limits_is_told_with_its_line(built: Build) -> None:
+    changes = {
+        "kind": "device",
+        "plan": None,
+        "devices": {"heater": {"device": "bound_parts:Limitless"}},
+        "setpoints": {"setpoint": {"unit": "degC", "limits": [0, 500]}},
+    }
+    said = r"stage: setpoint setpoint cannot be asked what it may be: RuntimeError: gone \(.*bound_parts.py:\d+\)"
+    with pytest.raises(LabError, match=said):
         built(**changes)
