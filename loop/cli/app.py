@@ -263,12 +263,22 @@ def status(file: _FILE = None, store: _STORE = None) -> None:
 
 
 @app.command()
-def requests(file: _FILE = None, store: _STORE = None) -> None:
-    """List what a campaign needs from people, with the commands that answer it."""
-    from loop.storage.paths import open_existing
+def requests(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILES]", help="Campaign files; without them, all in this folder that have a store."),
+    ] = None,
+    store: _STORE = None,
+) -> None:
+    """List what campaigns need from people, with the commands that answer it."""
+    from loop.storage.paths import open_existing, started_campaigns
     from loop.terminal.requests_view import request_lines
 
-    say(request_lines(open_existing(file, store), file, store))
+    chosen: list[Path | None] = list(files or ([] if store else started_campaigns(Path())))
+    for file in chosen or [None]:
+        if len(chosen) > 1:
+            typer.echo(f"{file}:")
+        say(request_lines(open_existing(file, store), file, store))
 
 
 @app.command()

@@ -49,9 +49,17 @@ def open_journal(file: Path | None, url: str | None) -> Journal:
     return Journal(url or default_store(file or _only_campaign(Path.cwd())))
 
 
+def started_campaigns(folder: Path) -> list[Path]:
+    """Return the campaign files in a folder that have a store beside them."""
+    return [file for file in _campaign_files(folder) if file.with_suffix(".db").exists()]
+
+
+def _campaign_files(folder: Path) -> list[Path]:
+    return sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
+
+
 def _only_campaign(folder: Path) -> Path:
-    files = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
-    started = [file for file in files if file.with_suffix(".db").exists()]
+    files, started = _campaign_files(folder), started_campaigns(folder)
     if len(started) == 1:
         return started[0]
     if started:

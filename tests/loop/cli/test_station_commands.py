@@ -152,3 +152,18 @@ def test_a_job_that_was_begun_at_a_station_which_is_out_is_a_request(url: str) -
     assert any("trial 2 was at make when furnace was taken out by " in line for line in lines)
     assert order("trial", "discard", "2").exit_code == 0
     assert "trial 2 " not in athanor("requests", "small.yaml").output
+
+
+def test_what_all_campaigns_of_a_folder_ask_is_listed_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = fill(tmp_path)
+    second = tmp_path / "second.yaml"
+    second.write_bytes(first.read_bytes())
+    for ending in (".db", ".db-wal"):
+        if (file := first.with_suffix(ending)).exists():
+            second.with_suffix(ending).write_bytes(file.read_bytes())
+    lines = athanor("requests").output.splitlines()
+    assert [line for line in lines if line.endswith(".yaml:")] == [f"{second.name}:", f"{first.name}:"]
+    assert lines == athanor("requests", "second.yaml", "small.yaml").output.splitlines()
+    one = athanor("requests", "small.yaml").output.splitlines()
+    assert lines[-len(one) :] == one
