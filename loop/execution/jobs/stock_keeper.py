@@ -8,7 +8,7 @@ from campaigns.lab.laboratory import StepConfig
 from campaigns.values import TrialState
 from loop.core.records import TrialRecord
 from loop.execution.jobs.holds import Held, PossibleJob
-from loop.storage.lab_files.stock_ledger import StockLedger
+from loop.storage.lab_files.stock_ledger import StockLedger, remaining
 
 
 class StockKeeper:
@@ -50,7 +50,7 @@ class StockKeeper:
         taken = {record.token for record in job.trial.steps if record.name == job.step.name and record.open}
         for name, amount in self._amounts(job.step, job.trial).items():
             one = known[name]
-            if amount > one.left and not taken & one.used.keys():
+            if remaining(one.left, amount) < 0 and not taken & one.used.keys():
                 unit = "" if one.unit == "1" else f" {one.unit}"
                 text = f"{job.step.name} uses {amount:.6g}{unit} of {name}, and {one.text} are left"
                 ways = ((f"consumable refill {name} AMOUNT", f"{name} was refilled"),)
@@ -65,7 +65,7 @@ class StockKeeper:
         found: list[TrialRecord] = []
         for trial in trials:
             for name, amount in self._amounts(step, trial).items():
-                left[name] -= amount
+                left[name] = remaining(left[name], amount)
             if found and min(left[name] for name in step.uses) < 0:
                 break
             found.append(trial)

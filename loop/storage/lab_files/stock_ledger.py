@@ -21,6 +21,16 @@ from loop.storage.lab_files.shared_lines import LineWriter, SharedLines
 _FILE = "stock.jsonl"
 
 
+_ROUNDING = 1e-9
+"""Share of an amount that rounding may make of a difference. Not tuned: nobody weighs as exactly."""
+
+
+def remaining(left: float, used: float) -> float:
+    """Return what remains of an amount; what rounding leaves of a difference of equal amounts is nothing."""
+    found = left - used
+    return 0.0 if abs(found) <= _ROUNDING * max(abs(left), abs(used)) else found
+
+
 @dataclass(frozen=True, slots=True)
 class Stock:
     """How much there is of a consumable.
@@ -50,13 +60,13 @@ class Stock:
 
     def after(self, line: Mapping[str, Any]) -> Stock:
         """Return it after a line of the ledger."""
-        left = float(line["left"]) if "left" in line else self.left + float(line["change"])
+        left = float(line["left"]) if "left" in line else remaining(self.left, -float(line["change"]))
         used = dict(self.used)
         if token := line.get("token"):
             used[token] = used.get(token, 0.0) - float(line["change"])
         reorder_at = float(line["reorder_at"])
         since = self.low_since if self.low_since is not None else float(line["time"])
-        return Stock(left, str(line["unit"]), reorder_at, since if left < reorder_at else None, used)
+        return Stock(left, str(line["unit"]), reorder_at, since if remaining(left, reorder_at) < 0 else None, used)
 
 
 def stock_file(lab_file: Path) -> Path:

@@ -8,7 +8,7 @@ import pytest
 
 from campaigns.errors import LabError
 from campaigns.lab.consumables import ConsumableConfig
-from loop.storage.lab_files.stock_ledger import StockLedger, read_stock, stock_beside
+from loop.storage.lab_files.stock_ledger import StockLedger, read_stock, remaining, stock_beside
 
 SALT = {"salt": ConsumableConfig.model_validate({"stock": "0.5 kg", "reorder_at": "50 g"})}
 
@@ -36,6 +36,18 @@ def test_a_job_uses_what_it_needs_once_and_gives_it_back_once(lab: Path) -> None
     assert left(lab) == pytest.approx(0.5)
     ledger.take("a-1", {"salt": 0.1}, "the same attempt is begun")
     assert left(lab) == pytest.approx(0.4)
+
+
+def test_equal_amounts_use_up_all_whatever_rounding_makes_of_them(lab: Path) -> None:
+    ledger = StockLedger(lab, SALT)
+    ledger.count("salt", 0.3, ("kim", "counted"))
+    for token in ("a", "b"):
+        ledger.take(token, {"salt": 0.1}, "make")
+    assert remaining(left(lab), 0.1) == 0.0  # enough for another one
+    ledger.take("c", {"salt": 0.1}, "make")
+    assert left(lab) == 0.0
+    ledger.count("salt", 0.2 - 0.1 - 0.05, ("kim", "counted"))
+    assert ledger.now()["salt"].low_since is None  # it is at the level, not below
 
 
 def test_what_is_in_the_lab_file_counts_until_something_was_counted(lab: Path) -> None:
