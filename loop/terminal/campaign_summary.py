@@ -34,6 +34,7 @@ from campaigns.warm_start import Source
 from loop.core.formatting import duration, one_line, unit_text
 from loop.core.term_contributions import term_label
 from loop.storage.row_outcomes import tally
+from loop.terminal.lab_file_summary import lab_file_rows
 
 
 def summary_rows(campaign: Campaign, sources: Sequence[Source] = ()) -> list[tuple[str, str]]:
@@ -71,9 +72,8 @@ def _lab(campaign: Campaign) -> Iterator[tuple[str, str]]:
     rules = campaign.rules
     yield "lab", campaign.lab.kind if rules is None else f"{campaign.lab.kind}, by {rules.path.name}"
     yield "stations", ", ".join(campaign.stations)
-    for name, station in rules.stations.items() if rules is not None else ():
-        yield from (("requires", f"{name}: {text}") for text in station.requires)
-    yield from (("forbidden", text) for text in (() if rules is None else rules.forbidden))
+    if rules is not None:
+        yield from lab_file_rows(rules)
 
 
 def _space(space: SpaceConfig) -> Iterator[tuple[str, str]]:
