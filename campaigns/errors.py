@@ -140,6 +140,10 @@ class NotReservedError(BusyError):
     """A campaign does not have a station of a shared laboratory, or not any more."""
 
 
+class ReservationLostError(NotReservedError):
+    """A campaign does not have the station any more at which its job was begun: it has to ask for it, and attach."""
+
+
 class NoAnswerError(LabError):
     """An instrument, or who serves it, does not answer; it may do so later."""
 

@@ -115,7 +115,7 @@ class StepResult:
         fate: what the instrument says of the job.
         busy: whether it failed only because the instrument is at another job.
         refused: whether it failed only because the station of a shared laboratory was given to another campaign; it is
-            busy, too.
+            busy, too. What was begun before that is of unknown fate.
         mistaken: whether it failed by a mistake in the user's plan, before anything moved, as it will each time.
     """
 

@@ -8,7 +8,14 @@ from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
 from bluesky.utils import RunEngineControlException
 
-from campaigns.errors import BusyError, LabError, StepError, UnknownJobError
+from campaigns.errors import (
+    BusyError,
+    LabError,
+    NotReservedError,
+    ReservationLostError,
+    StepError,
+    UnknownJobError,
+)
 from campaigns.values import Scalar
 from instruments.job import Job, LoadMember
 from instruments.job_instrument import NO_MATERIAL, JobInstrument
@@ -67,7 +74,10 @@ def _perform(instrument: JobInstrument, job: Job) -> Plan:
         yield from _prepare(instrument, job)
     patience = Patience(instrument, job)
     yield from _follow(instrument, job, patience)
-    yield from _read(instrument, job, patience)
+    try:
+        yield from _read(instrument, job, patience)
+    except NotReservedError as error:
+        raise ReservationLostError(str(error)) from error
 
 
 def _follow(instrument: JobInstrument, job: Job, patience: Patience) -> Plan:
@@ -75,6 +85,7 @@ def _follow(instrument: JobInstrument, job: Job, patience: Patience) -> Plan:
 
     Raises:
         UnknownJobError: the instrument does not know the job that it is to be at.
+        ReservationLostError: the station of a shared laboratory is not this campaign's any more.
     """
     attach = job.adopt
     while True:
@@ -86,6 +97,8 @@ def _follow(instrument: JobInstrument, job: Job, patience: Patience) -> Plan:
             yield from bps.wait("job")
             yield from bps.trigger(instrument, wait=True)
         except Exception as error:
+            if isinstance(error, NotReservedError) and instrument.has_job(job.token):
+                raise ReservationLostError(str(error)) from error
             if not is_silence(error) or (pause := patience.pause(error)) is None:
                 raise
             yield from bps.sleep(pause)

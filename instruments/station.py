@@ -14,7 +14,16 @@ from typing import Any
 from bluesky.run_engine import RunEngine
 from bluesky.utils import DuringTask
 
-from campaigns.errors import BusyError, LabError, LateError, NotReservedError, PlanError, SampleError, StepError
+from campaigns.errors import (
+    BusyError,
+    LabError,
+    LateError,
+    NotReservedError,
+    PlanError,
+    ReservationLostError,
+    SampleError,
+    StepError,
+)
 from campaigns.values import Cause
 from instruments.clock import Clock, Party
 from instruments.job import Fate, Job, StepResult
@@ -297,7 +306,8 @@ class Station:
             root, token = root_of(error), task.job.token
             if isinstance(root, BusyError):
                 refused = isinstance(root, NotReservedError)
-                return Failure(reason, fate=Fate.NEVER_BEGAN, busy=True, refused=refused)
+                fate = Fate.UNKNOWN if isinstance(root, ReservationLostError) else Fate.NEVER_BEGAN
+                return Failure(reason, fate=fate, busy=True, refused=refused)
             fate = self._fate(token)
             if isinstance(root, PlanError):
                 return Failure(reason, fate=fate, mistaken=True)

@@ -169,10 +169,12 @@ def served(folder: Path) -> Iterator[None]:
     stop, abort = threading.Event(), threading.Event()
     process = threading.Thread(target=run_lab, args=(folder / "lab.yaml", lambda _: None, stop, abort))
     process.start()
-    until(lambda: is_served(folder / "lab.yaml"))
-    yield
-    abort.set()
-    process.join()
+    try:
+        until(lambda: is_served(folder / "lab.yaml"))
+        yield
+    finally:
+        abort.set()
+        process.join()
 
 
 def conducted(file: Path, on_event: Callable[[Event], None] = lambda _: None) -> tuple[TrialRecord, ...]:

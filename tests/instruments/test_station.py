@@ -7,7 +7,7 @@ import event_model
 import pytest
 from ophyd.status import Status
 
-from campaigns.errors import LabError, StoreError
+from campaigns.errors import LabError, NotReservedError, StoreError
 from instruments.job import Fate, Job
 from instruments.station import Station
 from simulators.faults import Fault, Kind
@@ -383,6 +383,26 @@ def test_a_job_that_the_instrument_knows_is_not_begun_again_by_a_store_that_does
     (result,) = crew.run(dataclasses.replace(job("oven"), dispatch=lambda: told.append("dispatched")))
     assert (result.ok, result.dispatched, told) == (True, True, ["dispatched"])
     assert len(list(crew.lab.ledger)) == 1
+
+
+@pytest.mark.parametrize(
+    ("refuses", "fate"), [("start", Fate.NEVER_BEGAN), ("start again", Fate.UNKNOWN), ("verify", Fate.UNKNOWN)]
+)
+def test_only_what_was_never_told_its_instrument_never_began_where_the_station_is_another_campaigns(
+    crew_of: Callable[..., Crew[VirtualLab]], monkeypatch: pytest.MonkeyPatch, refuses: str, fate: Fate
+) -> None:
+    crew = crew_of()
+    oven = crew.lab.instrument("oven")
+    if refuses == "start again":
+        crew.run(job("oven"))
+
+    def refuse(_: object) -> None:
+        raise NotReservedError("oven is not reserved for this campaign")
+
+    monkeypatch.setattr(oven, refuses.removesuffix(" again"), refuse)
+    (result,) = crew.run(job("oven"))
+    assert (result.ok, result.refused, result.busy, result.dispatched) == (False, True, True, True)
+    assert (result.fate, result.error) == (fate, "oven is not reserved for this campaign")
 
 
 def test_a_job_that_the_instrument_knows_waits_for_another_one_there(

@@ -245,7 +245,8 @@ class StepRunner:
             if state is not None and state is not TrialState.QUEUED:
                 endings.append((number, TrialResult(state, reason, cause=result.cause, job=record.token)))
             elif record.token in self._given_up:
-                endings.append((number, TrialResult(TrialState.WITHDRAWN, reason, job=record.token)))
+                ended = TrialState.UNCERTAIN if _is_left(result) else TrialState.WITHDRAWN
+                endings.append((number, TrialResult(ended, reason, job=record.token)))
             else:
                 left.append((number, record))
         if state is TrialState.UNCERTAIN:
@@ -262,7 +263,7 @@ class StepRunner:
         """Have trials wait for another attempt, as nothing was moved."""
         store, job, reason = self._session.store, result.job, at_station(station, result.error or "")
         for number, record in records:
-            new = result.refused and not job.adopt  # it was kept from the instrument
+            new = result.refused and not _is_left(result)  # it was kept from the instrument
             if new or not (result.busy and result.dispatched):  # else it may know the job, and the same attempt waits
                 store.requeue(record.token, self._session.clock.now(), reason)  # so that nothing is repeated
             self._state.read_trial(number)
@@ -340,6 +341,11 @@ def _given_up(journal: Iterable[Amendment]) -> set[int]:
     """Return the trials of which the last thing that somebody has ordered is that their job is given up."""
     last = {one.change.trial: one for one in journal if isinstance(one.change, AbortTrial | Settlement)}
     return {trial for trial, one in last.items() if isinstance(one.change, AbortTrial) and not one.refused}
+
+
+def _is_left(result: StepResult) -> bool:
+    """Return whether a job was begun, and its station has been another campaign's since."""
+    return result.refused and result.fate is not Fate.NEVER_BEGAN
 
 
 def _is_kept(record: StepRecord) -> bool:

@@ -149,7 +149,14 @@ class SharedStation:
             if name == "check_ready":
                 self._reservations.check(member.id, self.name)
                 self._reservations.touch(self.name, time.monotonic())
+            return self._answer(member, name, values)
+
+    def _answer(self, member: Member, name: str, values: tuple[Any, ...]) -> Any:
+        try:
             return self._served.answer(name, values)
+        except UnknownJobError:  # the instrument is at another campaign's job: it is asked again when that is over
+            self._reservations.check(member.id, self.name)
+            raise
 
     def _start(self, member: Member, token: str, job: Mapping[str, Any], campaign: Mapping[str, Any]) -> Any:
         self._reservations.begin(member.id, self.name, token)
