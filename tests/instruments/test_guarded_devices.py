@@ -563,6 +563,73 @@ def test_nothing_moves_while_nobody_can_tell_whether_an_alarm_holds(floor_of: Ca
     until(lambda: not floor.guard.closed)
 
 
+def test_the_safe_value_is_one_among_others_once_a_guard_is_open_again(floor_of: Callable[..., Floor]) -> None:
+    floor = floor_of(requires=(condition("door == closed"),))
+    floor.guard.close("smoke")
+    floor.guard.secure()
+    floor.guard.open()
+    floor.door.put("open")
+    with pytest.raises(InterlockError, match=OPEN_DOOR):
+        floor.stage.motor.set(0.5)
+
+
+def test_a_station_that_is_still_made_safe_is_not_opened(floor_of: Callable[..., Floor]) -> None:
+    floor = floor_of(requires=(condition("door == closed"),))
+    waits: list[Callable[[], None]] = []
+    lab = WatchedLab(floor.stop, {"station": floor.guarded}, {"station": floor}, floor.readings)
+    monitor = SafetyMonitor(lab, floor.told.append, waits.append)
+    floor.door.put("open")
+    floor.readings["door"].read()
+    monitor.look()
+    floor.door.put("closed")
+    floor.readings["door"].read()
+    monitor.look()
+    assert floor.guard.closed
+    waits[0]()
+    monitor.look()
+    assert not floor.guard.closed
+
+
+def test_a_move_that_failed_says_nothing_of_where_its_part_is(
+    floor_of: Callable[..., Floor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = X.model_copy(update={"rate": 0.5})
+    floor = floor_of(limits={"motor": slow})
+    motor = floor.stage.motor
+
+    def fail(value: float) -> None:
+        raise OSError(f"{value} was not taken")
+
+    floor.guarded.release()
+    monkeypatch.setattr(motor, "set", fail)
+    floor.guarded = GuardedInstrument(floor.instrument, floor.guard)
+    floor.guard.moved(("x", "motor"), 1.0)
+    floor.guard._last["motor"] = floor.guard._last["x"] = (1.0, time.monotonic() - 10)
+    with pytest.raises(OSError, match=r"1\.0 was not taken"):
+        motor.set(1.0)
+    assert floor.guard.steps(("motor",), 0.4, motor) == [], "it is at 0, where it is read, and not at 1"
+
+
+def test_another_signal_for_the_process_variable_of_a_part_asks_its_guard(
+    floor_of: Callable[..., Floor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Variable(Signal):
+        setpoint_pvname = "LAB:power"
+
+        def put(self, value: Any, **kwargs: Any) -> None:
+            super().put(value, **kwargs)
+
+    class Powered(Stage):
+        power = Component(Variable, value=0.0)
+
+    monkeypatch.setitem(globals(), "Stage", Powered)
+    floor_of(limits={"power": LimitConfig(unit="1", low=0.0, high=2.0)})
+    twin = Variable(name="twin", value=0.0)
+    with pytest.raises(LimitError, match="power got 5; allowed: 0 to 2 1 by the lab file"):
+        twin.put(5.0)
+    assert twin.get() == 0.0
+
+
 @pytest.mark.parametrize("value", [1, 1.0, np.int64(1), np.uint8(1), "pressed"], ids=repr)
 def test_a_choice_is_read_by_its_text_whatever_number_its_device_gives(value: Any) -> None:
     button = Signal(name="button", value=value)

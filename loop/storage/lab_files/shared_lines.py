@@ -56,17 +56,27 @@ class SharedLines:
 
     @property
     def is_behind(self) -> bool:
-        """Whether something was added since it was read."""
-        return self.path.exists() and self.path.stat().st_size > self._read
+        """Whether something was added since it was read, or is there no more."""
+        return self._size != self._read
+
+    @property
+    def _size(self) -> int:
+        """How much there is [bytes]; nothing where there is no file."""
+        try:
+            return self.path.stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
 
     def read(self, parse: Callable[[bytes], _T]) -> list[_T]:
         """Return the lines that were added since, parsed; none of them counts as read where one cannot be.
 
         Raises:
-            LabError: the file, or one of them, cannot be read.
+            LabError: the file, or one of them, cannot be read, or was replaced by what it held earlier.
         """
         if not self.is_behind:
             return []
+        if self._size < self._read:
+            raise self._replaced()
         try:
             with self.path.open("rb") as file:
                 file.seek(self._read)
@@ -82,6 +92,10 @@ class SharedLines:
         self._read += len(whole) + len(newline)
         return found
 
+    def _replaced(self) -> LabError:
+        less = "holds less than before, as if it was removed, or an older copy was brought back"
+        return LabError(f"{self.path}, which {self._purpose}, {less}; bring the newer one back, or start the run again")
+
     def _unread(self, why: str) -> LabError:
         return LabError(f"{self.path}, which {self._purpose}, cannot be read: {why}; {self._advice}")
 
@@ -90,8 +104,10 @@ class SharedLines:
         """Keep all others from writing meanwhile.
 
         Raises:
-            LabError: the file cannot be written.
+            LabError: the file cannot be written, or was replaced by what it held earlier.
         """
+        if self._size < self._read:
+            raise self._replaced()
         try:
             self.path.parent.mkdir(exist_ok=True)
             file = self.path.open("a+b")

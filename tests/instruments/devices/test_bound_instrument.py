@@ -216,6 +216,36 @@ def test_a_device_that_refuses_is_a_fault(opened: Open) -> None:
     assert did(crew).error == "stage: fault: RuntimeError: amplifier off"
 
 
+class Gone(SynAxis):
+    """An axis whose link is lost as it refuses."""
+
+    connected = True
+
+    def set(self, value: float) -> Any:  # noqa: ARG002
+        status = Status(self)
+        self.connected = False
+        status.set_exception(RuntimeError("amplifier off"))
+        return status
+
+
+class Silent(SynAxis):
+    """An axis whose link is silent as it is told something."""
+
+    def set(self, value: float) -> Any:  # noqa: ARG002
+        status = Status(self)
+        status.set_exception(ConnectionError("no answer"))
+        return status
+
+
+@pytest.mark.parametrize("kind", [Gone, Silent])
+def test_of_a_device_whose_link_is_lost_nobody_can_tell_whether_it_has_refused(
+    opened: Open, kind: type[SynAxis]
+) -> None:
+    crew = opened(peak(kind(name="motor")), x=X)
+    assert did(crew).fate is Fate.UNKNOWN
+    assert crew.lab.stage.state.get() == "unknown"
+
+
 class Moving(SynAxis):
     moving = True
 
