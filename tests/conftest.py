@@ -20,6 +20,11 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.freeze()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the documentation: of some pages the commands take half a minute, which one worker would end with."""
+    items.sort(key=lambda item: item.path.name != "test_docs.py")
+
+
 def pytest_runtest_setup() -> None:
     """Let BoTorch be quick once something has loaded it."""
     if "botorch.acquisition.multi_objective.logei" in sys.modules:

@@ -12,16 +12,7 @@ from pathlib import Path
 from loop.cli.app import main
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(
-    [
-        "loop.cli.run_command",
-        "loop.report.campaign_report",
-        "loop.run",
-        "simulators.lab_factory",
-        "sklearn.tree",
-        "tests.quick_botorch",
-    ]
-)
+_FORKS.set_forkserver_preload(["tests.preloaded"])
 
 
 def forked(target: Callable[..., object], *arguments: object, seconds: float = 240.0) -> int | None:
