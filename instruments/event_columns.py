@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from campaigns.errors import StepError
+from instruments.job_instrument import OF_SAMPLE
+from instruments.load_samples import FAILED, PLACE
 
 _STREAM = "primary"
+_OF_PLACE = frozenset({*OF_SAMPLE, "token", "state", "message"})
+"""What a place says itself of its sample."""
+Documents = Iterable[tuple[str, Mapping[str, Any]]]
 
 
-def columns(documents: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[dict[str, Any], dict[str, Any]]:
+Columns = tuple[dict[str, Any], dict[str, Any]]
+"""Signal to its reading, and to its data key."""
+
+
+def columns(documents: Documents) -> Columns:
     """Return signal to its reading, and to its data key: of several events, the values of all in order.
 
     Only the stream ``primary`` counts, of all runs together.
@@ -18,6 +27,62 @@ def columns(documents: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[dict[st
     Raises:
         StepError: a run ended otherwise than well, or with fewer events than its start document announces; there are
             no events.
+    """
+    streams, events = _proven(documents)
+    return _columns(streams, events)
+
+
+def placed_columns(documents: Documents, places: Sequence[int]) -> dict[int, Columns]:
+    """Return place to the columns of its events, which read that as ``place``; 0 to those of all others.
+
+    Args:
+        documents: of a plan for several samples.
+        places: where samples stand.
+
+    Raises:
+        StepError: as ``columns``; an event is of a place without a sample, or hides what the place itself says.
+    """
+    streams, events = _proven(documents)
+    found: dict[int, list[Mapping[str, Any]]] = {}
+    for event in events:
+        place = int(event["data"].get(PLACE, 0))
+        if place not in (0, *places):
+            raise StepError(f"the plan gave an event of place {place}, where no sample stands")
+        if place and (hidden := _OF_PLACE.intersection(event["data"])):
+            raise StepError(
+                f"the plan reads {min(hidden)}, which is what a place says of its sample; rename the signal"
+            )
+        found.setdefault(place, []).append(event)
+    return {place: _columns(streams, mine) for place, mine in found.items()}
+
+
+def ends_of_places(documents: Documents, places: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """Return place to the state in which a plan for several samples has left its sample, and a message.
+
+    Args:
+        documents: of the plan.
+        places: where samples stand.
+    """
+    streams: dict[str, str] = {}
+    found = dict.fromkeys(places, ("fault", "the plan gave no event of this sample"))
+    failed: dict[int, tuple[str, str]] = {}
+    for name, document in documents:
+        if name == "descriptor":
+            streams[document["uid"]] = document["name"]
+        elif name == "event" and (place := int(document["data"].get(PLACE, 0))) in found:
+            stream = streams[document["descriptor"]]
+            if stream == _STREAM:
+                found[place] = ("done", "")
+            elif stream == FAILED:
+                failed[place] = (str(document["data"]["state"]), str(document["data"]["message"]))
+    return found | failed
+
+
+def _proven(documents: Documents) -> tuple[dict[str, Mapping[str, Any]], list[Any]]:
+    """Return the streams that count, by their descriptors, and their events, if all runs ended well.
+
+    Raises:
+        StepError: as ``columns``.
     """
     runs: dict[str, Mapping[str, Any]] = {}
     streams: dict[str, Mapping[str, Any]] = {}
@@ -34,7 +99,12 @@ def columns(documents: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[dict[st
             case "stop":
                 ended[document["run_start"]] = document["exit_status"]
     _check(runs, ended, [streams[event["descriptor"]]["run_start"] for event in events])
-    keys = {key: one for stream in streams.values() for key, one in stream["data_keys"].items()}
+    return streams, events
+
+
+def _columns(streams: Mapping[str, Mapping[str, Any]], events: list[Mapping[str, Any]]) -> Columns:
+    read = {event["descriptor"] for event in events}
+    keys = {key: one for uid, stream in streams.items() if uid in read for key, one in stream["data_keys"].items()}
     readings = {key: _reading(key, events) for key in keys}
     return readings, {key: one if len(events) == 1 else _listed(one, len(events)) for key, one in keys.items()}
 

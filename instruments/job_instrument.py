@@ -180,16 +180,20 @@ class JobInstrument(Device):
         return getattr(self, f"place{number}")
 
     @property
+    def filled(self) -> dict[int, Any]:
+        """The places in which a sample stands, by their numbers; empty at an instrument for one sample."""
+        numbers = range(1, self.place_count + 1) if self.place_count > 1 else ()
+        return {number: self.place(number) for number in numbers if self.place(number).sample.get()}
+
+    @property
     def told(self) -> list[tuple[dict[str, Scalar], str]]:
         """What the instrument is set to now, and the material, of each sample that it has."""
         settings = {key: getattr(self, key).get() for key in self.settings}
         if self.place_count == 1:
             return [(settings, str(self.material.get()))]
-        places = [self.place(number) for number in range(1, self.place_count + 1)]
         return [
             (settings | {key: getattr(place, key).get() for key in self.own_settings}, str(place.material.get()))
-            for place in places
-            if place.sample.get()
+            for place in self.filled.values()
         ]
 
     @property

@@ -149,7 +149,8 @@ class StationConfig(Config):
     """Several plain devices that belong together, such as a motor and a detector; without a plan, all are read."""
     plan: DottedPath | None = None
     """Your Bluesky plan (kind: plan): a generator function of the setpoints, and of devices, token and sample where it
-    has arguments of these names."""
+    has arguments of these names. With a capacity above 1 it is a function of samples, and of the setpoints that are
+    shared; all others are in the settings of each sample."""
     suspenders: tuple[DottedPath, ...] = ()
     """Functions without arguments that return Bluesky suspenders: one that has tripped lets no job start, and one that
     trips during a job ends it (kind: plan)."""
@@ -178,6 +179,11 @@ class StationConfig(Config):
         if self.capacity == 1 and useless:
             raise ValueError(f"{useless[0]} is of stations that take several samples; add capacity, or remove it")
         return self
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The setpoints that each sample of a load has for itself; empty where a job takes one sample."""
+        return tuple(key for key in self.setpoints if self.capacity > 1 and key not in self.shared)
 
     @property
     def bound(self) -> dict[str, DeviceConfig]:

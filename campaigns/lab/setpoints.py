@@ -52,7 +52,7 @@ TAKEN_NAMES = frozenset(
     add_instantiation_callback answers_later attempt attr_name begun binding check_ready check_units check_value
     clear_sub clock close collect complete component_names configuration_attrs configure connected connection_timeout
     control_layer_log defaults describe describe_collect describe_configuration destroy documents dotted_name
-    event_types get get_device_tuple get_instantiated_signals halt has_finished has_job hints interlocks is_at
+    event_types filled get get_device_tuple get_instantiated_signals halt has_finished has_job hints interlocks is_at
     is_unattended job_duration kickoff kind lazy_wait_for_connection limits log material message name never_began of
     on_mistake own own_settings parent pause place place_count position prefix prepare progress put read read_attrs
     read_configuration readbacks remember_in remembers_jobs report resume root sample set set_defaults settings

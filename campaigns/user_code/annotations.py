@@ -1,4 +1,4 @@
-"""What an argument's annotation says that it takes: a number, a text, or a device, as far as its source says."""
+"""What an argument's annotation says that it takes: number, text, device or samples, as far as its source says."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ class Given(StrEnum):
     NUMBER = "number"
     TEXT = "text"
     DEVICE = "device"
+    SAMPLES = "samples"
 
 
 _ANYTHING = frozenset(Given)
+_SEQUENCES = ("list", "List", "Sequence", "Iterable", "Collection")
 _KINDS = {
     **dict.fromkeys(("float", "int", "complex", "float64", "floating", "int64", "integer"), frozenset({Given.NUMBER})),
     "str": frozenset({Given.TEXT}),
     **dict.fromkeys(("Optional", "Union", "Annotated"), _ANYTHING),
+    **dict.fromkeys(_SEQUENCES, frozenset({Given.SAMPLES})),
 }
 _NONE_OF_THEM = {
-    "bool", "bytes", "bytearray", "None", "NoneType", "list", "tuple", "set", "frozenset", "dict", "range", "type",
-    "List", "Tuple", "Set", "FrozenSet", "Dict", "Type", "Sequence", "MutableSequence", "Iterable", "Iterator",
-    "Collection", "Mapping", "MutableMapping", "Callable", "Generator", "ndarray", "NDArray", "Path", "datetime",
-    "timedelta",
+    "bool", "bytes", "bytearray", "None", "NoneType", "tuple", "set", "frozenset", "dict", "range", "type", "Tuple",
+    "Set", "FrozenSet", "Dict", "Type", "MutableSequence", "Iterator", "Mapping", "MutableMapping", "Callable",
+    "Generator", "ndarray", "NDArray", "Path", "datetime", "timedelta",
 }  # fmt: skip
 _BASES_OF_VALUES = {"str", "float", "int", "StrEnum", "IntEnum", "Protocol", "NewType"}
 
@@ -72,6 +74,8 @@ def _subscript(name: str, parts: list[ast.expr], classes: Collection[str]) -> fr
         return frozenset().union(*(_taken(one, classes) for one in parts))
     if name == "Annotated":
         return _taken(parts[0], classes)
+    if name in _SEQUENCES:
+        return frozenset({Given.SAMPLES}) & _taken(parts[0], classes)
     return frozenset() if name in _NONE_OF_THEM else _ANYTHING
 
 

@@ -30,8 +30,10 @@ class Use(StrEnum):
     CALLBACK = "CALLBACK"
 
 
-BY_THE_WAY = ("token", "sample")
-"""What a plan is given if it has arguments of these names."""
+SAMPLES = "samples"
+"""What a plan is given that takes several samples for a job, which it has to have an argument for."""
+BY_THE_WAY = ("token", "sample", SAMPLES)
+"""What a plan is given if it has arguments of these names: sample, or samples."""
 
 SHIPPED: Mapping[Use, frozenset[str]] = {
     Use.ANALYSIS: frozenset(
@@ -124,9 +126,11 @@ _Named = tuple[str, object, Use, Mapping[str, Any]]
 
 
 def given_to_plan(station: Any) -> dict[str, Any]:
+    """Return the arguments of a station's plan that may be given: setpoint to what it is, all others to None."""
     """Return the arguments that a station's plan may be given: setpoint to what it is, all others to None."""
-    others = dict.fromkeys((*station.bound, *BY_THE_WAY))
-    return {**others, **station.setpoints}
+    useless = "sample" if station.capacity > 1 else SAMPLES
+    others = dict.fromkeys((*station.bound, *(key for key in BY_THE_WAY if key != useless)))
+    return {**others, **{key: one for key, one in station.setpoints.items() if key not in station.own}}
 
 
 def _material_paths(sections: Mapping[str, Any]) -> Iterator[_Named]:

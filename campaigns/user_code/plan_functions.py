@@ -10,10 +10,12 @@ import griffe
 from campaigns.errors import suggestion
 from campaigns.user_code.annotations import Given, is_whole, taken
 from campaigns.user_code.definitions import Definition
-from campaigns.user_code.dotted_paths import BY_THE_WAY
+from campaigns.user_code.dotted_paths import BY_THE_WAY, SAMPLES
 from campaigns.user_code.module_files import Origin
 
 _PLAN_MODULES = ("bluesky.plan_stubs", "bluesky.plans")
+_ARE_SAMPLES = "are a Sequence[instruments.load_samples.LoadSample]"
+_TAKE_SAMPLES = f"add the argument {SAMPLES}, which {_ARE_SAMPLES}"
 _VARIADIC = (griffe.ParameterKind.var_positional, griffe.ParameterKind.var_keyword)
 
 
@@ -22,7 +24,7 @@ def no_plan(definition: Definition, given: Mapping[str, object]) -> str:
 
     Args:
         definition: of what is named.
-        given: argument to the setpoint that it is, or to None: a device, the token, the sample.
+        given: argument to the setpoint that it is, or to None: a device, the token, the sample or samples.
     """
     function = definition.found
     if not isinstance(function, griffe.Function):
@@ -49,8 +51,9 @@ def _arguments(definition: Definition, function: griffe.Function, given: Mapping
     anything = any(p.kind is griffe.ParameterKind.var_keyword for p in function.parameters)
     for name, parameter in takes.items():
         if parameter.default is None and name not in given:
-            advice = f"add it to setpoints or devices{suggestion(name, given)}"
-            return f"needs {name}, which nothing gives; {advice}; given: {', '.join(given)}"
+            return f"needs {name}, which nothing gives; {_advice(name, given)}; given: {', '.join(given)}"
+    if SAMPLES in given and SAMPLES not in takes and not anything:
+        return f"takes no {SAMPLES}, which are several with this capacity; {_TAKE_SAMPLES}, or remove capacity"
     for name, setpoint in given.items():
         if setpoint is not None and name not in takes and not anything:
             return f"takes no {name}{suggestion(name, takes)}; it takes {', '.join(takes) or 'nothing'}"
@@ -62,14 +65,24 @@ def _arguments(definition: Definition, function: griffe.Function, given: Mapping
         said = str(parameter.annotation or "")
         if name in given and (what := _what(name, given[name])) not in taken(said, module):
             of = "the setpoint " if given[name] is not None else ""
-            return f"takes {name} as {said}, and {of}{name} is a {what}"
+            are = _ARE_SAMPLES if what is Given.SAMPLES else f"is a {what}"
+            return f"takes {name} as {said}, and {of}{name} {are}"
     return ""
+
+
+def _advice(name: str, given: Mapping[str, object]) -> str:
+    if name == SAMPLES:
+        return "add a capacity above 1 to its station"
+    if name == "sample":
+        return f"with this capacity there are several; {_TAKE_SAMPLES}"
+    shared = ", or to shared if it is one of setpoints" if SAMPLES in given else ""
+    return f"add it to setpoints or devices{shared}{suggestion(name, given)}"
 
 
 def _what(name: str, setpoint: object) -> Given:
     """Return what an argument is given: the value of a setpoint, what is given by the way, or a device."""
     if setpoint is None:
-        return Given.TEXT if name in BY_THE_WAY else Given.DEVICE
+        return Given.SAMPLES if name == SAMPLES else Given.TEXT if name in BY_THE_WAY else Given.DEVICE
     return Given.TEXT if getattr(setpoint, "choices", ()) else Given.NUMBER
 
 

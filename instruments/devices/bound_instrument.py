@@ -19,10 +19,12 @@ from campaigns.errors import BusyError, LabError, PlanError, SampleError, StepEr
 from campaigns.values import Scalar
 from instruments.clock import Clock
 from instruments.devices.setpoint import BoundSetpoint
-from instruments.event_columns import columns
+from instruments.event_columns import columns, ends_of_places, placed_columns
 from instruments.job_instrument import PLAN_FAILED, SAMPLE_FAILED, JobInstrument, Quantity
 from instruments.job_memory import JobMemory, as_json
 from instruments.limits import Limits
+from instruments.load_samples import load_samples
+from instruments.places import told_values
 from instruments.plan_runner import Plan, PlanRunner, is_refusal
 from instruments.status import LabStatus
 from instruments.step_errors import is_silence, reason_of, root_of
@@ -41,7 +43,8 @@ class Binding:
         devices: name to device.
         setpoints: name to what a recipe sets, in the order in which it is set.
         units: of readings that state none, by name.
-        plan: from the recipe of a job, and from its token, sample and step, to what is done.
+        plan: from the recipe of a job, and from its token and its sample, or samples, to what is done.
+        runner: runs it.
     """
 
     devices: Mapping[str, Any]
@@ -70,8 +73,10 @@ class BoundInstrument(JobInstrument):
         self._origin, self._began = time.time() - time.monotonic(), 0.0
         self._worker: threading.Thread | None = None
         self._prepared = False
+        numbers = range(1, self.place_count + 1) if self.place_count > 1 else ()
         for key, setpoint in binding.setpoints.items():
-            getattr(self, key).unit = setpoint.unit
+            for one in (self, *map(self.place, numbers if key in self.own else ())):
+                getattr(one, key).unit = setpoint.unit
 
     @classmethod
     def of(cls, binding: Binding) -> type[BoundInstrument]:
@@ -132,7 +137,8 @@ class BoundInstrument(JobInstrument):
     def hints(self) -> dict[str, Any]:
         """Return the settings, and what the devices hint at of what was read of them."""
         fields = [key for one in self.binding.devices.values() for key in getattr(one, "hints", {}).get("fields", ())]
-        read = [key for key in map(self._key, fields) if key in self._record.get("keys", {})]
+        keys = self._record.get("keys", {})
+        read = [key for name in fields for place in (0, *self.filled) if (key := self._placed(place, name)) in keys]
         return {"fields": [*super().hints["fields"], *read]}
 
     def documents(self, token: str) -> list[tuple[str, dict[str, Any]]]:
@@ -168,7 +174,7 @@ class BoundInstrument(JobInstrument):
             return
         if self.state.get() == "busy":
             raise BusyError(f"{self.name} is at job {self.token.get()!r}; wait until it has ended")
-        recipe = {key: getattr(self, key).get() for key in self.settings}
+        recipe = told_values(self)
         prepared, self._prepared = self._prepared, False
         if (record := self._memory.find(token)) is not None:
             if prepared and record.get("recipe", recipe) != recipe:
@@ -181,13 +187,29 @@ class BoundInstrument(JobInstrument):
         self._memory.begin(token, recipe)
         self._began = self._now
         self.token.put(token, timestamp=self._began)
+        for place in self.filled.values():
+            place.state.put("busy")
+            place.message.put("")
         self.state.put("busy")
-        details = {key: getattr(self, key).get() for key in ("sample", "step", "attempt", "token")}
-        details |= {"station": self.name}
         self._worker = threading.Thread(
-            target=self._work, args=(token, recipe, details), name=f"job-{self.name}", daemon=True
+            target=self._work, args=(token, recipe, self._details()), name=f"job-{self.name}", daemon=True
         )
         self._worker.start()
+
+    def _details(self) -> dict[str, Any]:
+        """Return what the start documents of the job say of it."""
+        details = {"step": self.step.get(), "token": self.token.get(), "station": self.name}
+        if self.place_count == 1:
+            return {**details, "sample": self.sample.get(), "attempt": self.attempt.get()}
+        keys = ("sample", "attempt", "token")
+        load = [{**{k: getattr(p, k).get() for k in keys}, "place": number} for number, p in self.filled.items()]
+        return {**details, "load": load}
+
+    def _by_the_way(self) -> dict[str, Any]:
+        """Return what a plan is given of the job beside its recipe, if it wants to have it."""
+        if self.place_count == 1:
+            return {"token": self.token.get(), "sample": self.sample.get()}
+        return {"token": self.token.get(), "samples": load_samples(self)}
 
     def set(self, token: str, *, timeout: float) -> LabStatus:
         """Start the job ``token``, or report what is remembered of it; see ``JobInstrument.set``."""
@@ -246,8 +268,9 @@ class BoundInstrument(JobInstrument):
             documents.append((name, document))
             self._memory.add_document(token, name, document)
 
+        shared = {key: value for key, value in recipe.items() if key in self.settings}
         try:
-            runner.run(self.binding.plan(recipe, details), keep, details)
+            runner.run(self.binding.plan(shared, self._by_the_way()), keep, details)
             record = self._done(documents)
         except BaseException as error:  # noqa: BLE001  whatever a device or a plan raises is this job's alone
             record = self._failure(error)
@@ -259,6 +282,9 @@ class BoundInstrument(JobInstrument):
 
     def _show(self, record: Mapping[str, Any]) -> None:
         self._record = dict(record)
+        for number, (state, message) in record.get("places", {}).items():
+            self.place(int(number)).message.put(message)
+            self.place(int(number)).state.put(state)
         self.message.put(str(record.get("message", "")))
         self.state.put(record["state"])
 
@@ -268,7 +294,7 @@ class BoundInstrument(JobInstrument):
         reason = f"aborted: {runner.reason}" if runner.reason else reason_of(error)
         if isinstance(cause, PlanError) and not runner.moved and not runner.reason:
             return {"state": PLAN_FAILED, "message": reason}
-        if isinstance(cause, SampleError):
+        if isinstance(cause, SampleError) and self.place_count == 1:  # of a load, nobody can tell which one it is
             return {"state": SAMPLE_FAILED, "message": reason}
         known = isinstance(cause, LabError | DeviceLimitError) and not isinstance(cause, PlanError)
         refused = known or is_refusal(error)
@@ -280,15 +306,24 @@ class BoundInstrument(JobInstrument):
 
     def _done(self, documents: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
         """Return what is to be remembered of a plan that ended well: its readings, if they prove what was done."""
+        numbers = [*self.filled]
         try:
-            readings, keys = columns(documents)
+            found = placed_columns(documents, numbers) if self.place_count > 1 else {0: columns(documents)}
         except StepError as error:
             return {"state": UNKNOWN, "message": str(error)}
+        read = [(place, *one) for place, (readings, _) in found.items() for one in readings.items()]
+        keys = [(place, *one) for place, (_, keys) in found.items() for one in keys.items()]
         return {
             "state": "done",
-            "readings": {self._key(name): one for name, one in readings.items()},
-            "keys": {self._key(name): self._with_unit(name, one) for name, one in keys.items()},
+            "readings": {self._placed(place, name): one for place, name, one in read},
+            "keys": {self._placed(place, name): self._with_unit(name, one) for place, name, one in keys},
+            "places": {str(number): end for number, end in ends_of_places(documents, numbers).items()},
         }
+
+    def _placed(self, place: int, name: str) -> str:
+        """Return a reading's name, of the whole load or of a place."""
+        key = self._key(name)
+        return f"{self.name}_place{place}_{key.removeprefix(f'{self.name}_')}" if place else key
 
     def _with_unit(self, name: str, key: Mapping[str, Any]) -> dict[str, Any]:
         units = key.get("units") or self.binding.units.get(self._key(name).removeprefix(f"{self.name}_"))

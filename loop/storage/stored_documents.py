@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from sqlmodel import Session, col, func, select
 
-from loop.storage.stored_rows import step_row
+from loop.storage.stored_rows import steps_of
 from loop.storage.tables import DOCUMENT_TABLES, PlanDocumentRow
 
 Documents = Sequence[tuple[str, Mapping[str, Any]]]
@@ -18,7 +18,7 @@ Documents = Sequence[tuple[str, Mapping[str, Any]]]
 
 def keep_plan_documents(session: Session, token: str, documents: Documents) -> None:
     """Add those documents of a job's plan that are not kept yet; a run has one stop document."""
-    step = step_row(session, token)
+    step = steps_of(session, token)[0][0]
     rows = session.exec(select(PlanDocumentRow).where(PlanDocumentRow.token == token)).all()
     kept = {_identity(row.kind, row.body) for row in rows}
     descriptors = {row.body["uid"]: row.run_uid for row in rows if row.kind == "descriptor"}

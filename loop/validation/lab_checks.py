@@ -356,6 +356,10 @@ def _loads(campaign: Campaign, places: Mapping[str, StationFacts]) -> Iterator[P
             message = f"got {station.capacity}; allowed: at most {most}, as {station.device} has place_count places"
             yield Problem(f"stations.{name}.capacity", message)
         known = places[name].known
+        if station.shared and station.device is not None:
+            message = f"{station.device} says itself what each place has of its own; remove shared"
+            yield Problem(f"stations.{name}.shared", message)
+            continue
         for i, key in enumerate(station.shared if known is not None else ()):
             if known is not None and key not in known.settings:
                 listed = ", ".join(known.settings)
@@ -385,8 +389,8 @@ def _shared_mixtures(campaign: Campaign, places: Mapping[str, StationFacts]) -> 
 
 def _single(campaign: Campaign, station: StationConfig, place: StationFacts) -> str:
     """Return why a station takes one sample for a job; empty if it may take several, or nobody knows before run."""
-    if place.plain:
-        return "plain devices and plans know no places, so that a job is of one sample"
+    if place.plain and station.plan is None:
+        return "plain devices know no places, so that a job is of one sample; a plan of yours may take several"
     if place.places == 1:
         return f"{station.device} takes one sample for a job"
     if place.kind and not BUILT_IN[place.kind].loads:

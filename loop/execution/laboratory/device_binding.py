@@ -19,6 +19,7 @@ from instruments.devices.device_plans import move_and_read
 from instruments.devices.setpoint import BoundSetpoint, resolved
 from instruments.job_instrument import Quantity
 from instruments.job_memory import JobMemory
+from instruments.places import with_places
 from instruments.plan_mistakes import watched
 from instruments.plan_runner import Plan, PlanRunner, is_suspender
 from instruments.run_context import RunContext
@@ -75,7 +76,10 @@ def bound_instrument(
     what = _moving(devices, setpoints) if config.plan is None else _planned(name, config, devices)
     binding = Binding(devices, setpoints, what, config.units, runner)
     memory = JobMemory(memory_folder(records.state, name))
-    return BoundInstrument.of(binding)(name=name, clock=clock, binding=binding, memory=memory)
+    kind = BoundInstrument.of(binding)
+    if config.plan is not None and config.capacity > 1:
+        kind = with_places(kind, config.capacity, config.own)
+    return kind(name=name, clock=clock, binding=binding, memory=memory)
 
 
 def _checked(setpoint: BoundSetpoint, what: str, devices: Mapping[str, DeviceConfig]) -> None:
@@ -195,15 +199,16 @@ def _planned(name: str, config: StationConfig, devices: Mapping[str, Any]) -> Wh
         raise CampaignError([Problem(where, f"{path} is async, and Bluesky awaits no plan; write 'def'")])
     takes = inspect.signature(function)
     anything = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in takes.parameters.values())
-    others = [key for key in (*devices, *BY_THE_WAY) if anything or key in takes.parameters]
-    given = (*others, *config.setpoints)
+    allowed = given_to_plan(config)
+    others = [key for key in (*devices, *BY_THE_WAY) if key in allowed and (anything or key in takes.parameters)]
+    given = (*others, *(key for key in config.setpoints if key not in config.own))
     try:
         takes.bind(**dict.fromkeys(given))
     except TypeError as error:
         raise CampaignError([Problem(where, f"{path} cannot be called with {', '.join(given)}: {error}")]) from error
 
-    def plan(recipe: Mapping[str, Scalar], details: Mapping[str, Any]) -> Plan:
-        known = {**devices, **{key: details[key] for key in BY_THE_WAY}}
+    def plan(recipe: Mapping[str, Scalar], by_the_way: Mapping[str, Any]) -> Plan:
+        known = {**devices, **by_the_way}
         told = {key: _whole(value, takes.parameters.get(key)) for key, value in recipe.items()}
         return (yield from watched(lambda: function(**{key: known[key] for key in others}, **told), path))
 

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +20,7 @@ from ophyd.status import MoveStatus
 from campaigns.errors import BusyError, SampleError, StepError
 from instruments.devices.epics_furnace import EpicsFurnace
 from instruments.job_instrument import SAMPLE_FAILED, JobInstrument, Quantity
+from instruments.load_samples import LoadSample
 from instruments.places import told_values, with_places
 from instruments.status import LabStatus
 from tests.loop.faults.floor import ODD, Floor
@@ -215,3 +217,19 @@ def measure(x: float, stage: Stage) -> MsgGenerator[None]:
     if abs(at - x) > 0.01:
         raise StepError(f"the stage was sent to {x} mm and is at {at}")
     yield from bps.trigger_and_read([stage])
+
+
+@bpp.run_decorator(md={"plan_name": "measure_all"})
+def measure_all(samples: Sequence[LoadSample], stage: Stage) -> MsgGenerator[None]:
+    """Move an axis for one sample after the other, and read it where it is there."""
+    for sample in samples:
+        x = float(sample.settings["x"])
+        try:
+            yield from bps.mv(stage, x)
+        except SampleError as error:
+            yield from sample.fail(error)
+            continue
+        at = yield from bps.rd(stage.readback)
+        if abs(at - x) > 0.01:
+            raise StepError(f"the stage was sent to {x} mm and is at {at}")
+        yield from sample.mark(bps.trigger_and_read([stage]))

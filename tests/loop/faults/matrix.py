@@ -65,6 +65,20 @@ _PRESS = Kind(
     signal=("height", "mm", 2.0),
     instrument="press",
 )
+_PLAN = Kind(
+    name="plan",
+    title="plan of one's own",
+    about="a Bluesky plan of one's own with the same device, which looks itself whether it is where it was sent",
+    device="tests.loop.faults.devices:Stage",
+    plan="tests.loop.faults.devices:measure",
+    settings={"prefix": "matrix:axis:"},
+    setting=("x", "mm", 1.0, 9.0),
+    signal=("stage_gauge", "mm", 2.0),
+    instrument="axis",
+    more={"setpoints": {"x": {"unit": "mm", "limits": [0, 10]}}, "units": {"stage_gauge": "mm"}},
+    served=True,
+    bound=True,
+)
 KINDS = (
     _PRESS,
     replace(
@@ -102,20 +116,7 @@ KINDS = (
         served=True,
         bound=True,
     ),
-    Kind(
-        name="plan",
-        title="plan of one's own",
-        about="a Bluesky plan of one's own with the same device, which looks itself whether it is where it was sent",
-        device="tests.loop.faults.devices:Stage",
-        plan="tests.loop.faults.devices:measure",
-        settings={"prefix": "matrix:axis:"},
-        setting=("x", "mm", 1.0, 9.0),
-        signal=("stage_gauge", "mm", 2.0),
-        instrument="axis",
-        more={"setpoints": {"x": {"unit": "mm", "limits": [0, 10]}}, "units": {"stage_gauge": "mm"}},
-        served=True,
-        bound=True,
-    ),
+    _PLAN,
     replace(
         _PRESS,
         name="load",
@@ -132,6 +133,15 @@ KINDS = (
         about="the same, with `process: true`",
         device="tests.loop.faults.devices:Tray",
         more={"capacity": 2, "process": True, "response_timeout": "3 s"},
+        places=2,
+    ),
+    replace(
+        _PLAN,
+        name="plan_load",
+        title="load of a plan",
+        about="a plan of one's own that takes two samples, and says by an event of each what it measured",
+        plan="tests.loop.faults.devices:measure_all",
+        more={**_PLAN.more, "capacity": 2},
         places=2,
     ),
     replace(
@@ -265,8 +275,9 @@ _ALL = ("soft", "process", "epics", "plain", "manual")
 def _everywhere(outcome: Outcome, **others: Cell) -> dict[str, Cell]:
     """Return the cells of a fault; a plan costs what its devices do, loads and lab processes what their driver does."""
     found: dict[str, Cell] = {**dict.fromkeys(_ALL, outcome), **others}
-    others = {"plan": found["plain"], "load": found["soft"], "process_load": found["process"], "lab": found["soft"]}
-    return others | found
+    plan = found.get("plan", found["plain"])
+    others = {"load": found["soft"], "process_load": found["process"], "plan_load": plan, "lab": found["soft"]}
+    return {"plan": plan} | others | found
 
 
 _NO_SERVER = "has no server"
@@ -481,6 +492,12 @@ EXTENDED: Mapping[str, frozenset[str]] = {
         {
             *("silent", "mute", "callback", "busy", "unread", "late", "analysis_hangs", "analysis_exits"),
             *("driver_exits", "clock_jumps", "ctrl_c", "ctrl_c_twice", "nan"),
+        }
+    ),
+    "plan_load": frozenset(
+        {
+            *("both_killed", "silent", "mute", "gone", "callback", "busy", "unread", "late", "analysis_hangs"),
+            *("analysis_exits", "driver_exits", "clock_jumps", "ctrl_c", "ctrl_c_twice"),
         }
     ),
     "lab": frozenset({"analysis_hangs", "analysis_exits", "unread", "clock_jumps", "ctrl_c", "cracked", "nan"}),

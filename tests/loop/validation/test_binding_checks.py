@@ -113,6 +113,59 @@ def test_of_several_devices_one_is_named_that_can_be_set(folder: Path) -> None:
         checked(folder, ('device: "stage:Plain"', two), *MOVED)
 
 
+PLAN = ('device: "stage:Plain"', 'plan: "plans:scan", capacity: 3'), ("kind: device", "kind: plan")
+
+
+@pytest.mark.parametrize(
+    ("plan", "shared", "said"),
+    [
+        ("samples: Sequence[LoadSample]", "", ""),
+        ("samples", "", ""),
+        ("x: float, samples: list[LoadSample]", ", shared: [x]", ""),
+        (
+            "x: float",
+            "",
+            "needs x, which nothing gives; add it to setpoints or devices, or to shared if it is one of set",
+        ),
+        (
+            "x: float",
+            ", shared: [x]",
+            "takes no samples, which are several with this capacity; add the argument samples",
+        ),
+        ("samples, sample", "", "needs sample, which nothing gives; with this capacity there are several; add the arg"),
+        (
+            "samples: float",
+            "",
+            "takes samples as float, and samples are a Sequence[instruments.load_samples.LoadSample]",
+        ),
+        (
+            "samples: list[float]",
+            "",
+            "takes samples as list[float], and samples are a Sequence[instruments.load_samples.Lo",
+        ),
+        ("samples", ", shared: [x]", "takes no x; it takes samples"),
+        ("samples", ", shared: [z]", "bench has no setting 'z'; allowed: x"),
+    ],
+)
+def test_a_plan_for_several_samples_takes_them(folder: Path, plan: str, shared: str, said: str) -> None:
+    (folder / "plans.py").write_text(f"def scan({plan}): yield\n")
+    changes = (*PLAN, ("capacity: 3", f"capacity: 3{shared}"), ("{output: y}", "{output: anything}"))
+    if not said:
+        checked(folder, *changes)
+        return
+    with pytest.raises(CampaignError) as caught:
+        checked(folder, *changes)
+    assert said in str(caught.value)
+
+
+def test_one_sample_is_no_load(folder: Path) -> None:
+    (folder / "plans.py").write_text("def scan(x, samples): yield\n")
+    with pytest.raises(CampaignError, match=r"samples, which nothing gives; add a capacity above 1 to its station"):
+        checked(folder, *PLAN, (", capacity: 3", ""), ("{output: y}", "{output: anything}"))
+    with pytest.raises(CampaignError, match=r"plain devices know no places, .* a plan of yours may take several"):
+        checked(folder, ('device: "stage:Plain"', 'device: "stage:Plain", capacity: 3'))
+
+
 def test_an_argument_that_is_whole_is_given_no_other_number(folder: Path) -> None:
     (folder / "plans.py").write_text("def scan(x: int): yield\n")
     plan = ('kind: device, device: "stage:Plain"', 'kind: plan, plan: "plans:scan"')

@@ -543,6 +543,8 @@ def test_an_instrument_that_was_given_places_is_known_by_its_source(tmp_path: Pa
     assert f"at most 3, as mine:{name} has place_count places" in refused(
         tmp_path, one.replace("capacity: 3", "capacity: 4")
     )
+    shared = refused(tmp_path, one.replace("capacity: 3", "capacity: 3, shared: [time]"))
+    assert f"mine:{name} says itself what each place has of its own; remove shared" in shared
     assert "takes no setting 'floder', did you mean 'folder'" in refused(
         tmp_path, one.replace("folder: a", "floder: a")
     )
