@@ -240,13 +240,19 @@ def _unsafe(facts: CampaignFacts) -> Iterator[OpenRequest]:
 
 
 def _waiting(facts: CampaignFacts) -> Iterator[OpenRequest]:
-    """Yield a request for each station at which nothing moves until people have done something there."""
+    """Yield a request for each reason for which nothing moves at stations until people have done something."""
+    alike: dict[tuple[str, str], dict[str, StationWait]] = {}
     for name, wait in facts.waits.items():
         if name not in facts.unsafe:
-            what = f"{name} waits, and goes on by itself once this is mended: {one_line(wait.reason)}"
-            ways = (Answer(command, effect) for command, effect in wait.ways)
-            out = Answer(f"station out {name}", "leave it out, and ask no more")
-            yield OpenRequest(what, wait.since, (*ways, out), otherwise=_otherwise(facts.source, wait.about))
+            alike.setdefault((wait.reason, wait.about), {})[name] = wait
+    for (reason, about), waits in alike.items():
+        who = f"{', '.join(waits)} wait, and go on" if len(waits) > 1 else f"{', '.join(waits)} waits, and goes on"
+        ways = dict.fromkeys(way for wait in waits.values() for way in map(tuple, wait.ways))
+        answers = [Answer(command, effect) for command, effect in ways]
+        answers += [Answer(f"station out {name}", f"leave {name} out, and ask no more") for name in waits]
+        since = min(wait.since for wait in waits.values())
+        what = f"{who} by {'themselves' if len(waits) > 1 else 'itself'} once this is mended: {one_line(reason)}"
+        yield OpenRequest(what, since, tuple(answers), otherwise=_otherwise(facts.source, about))
 
 
 def _off(facts: CampaignFacts) -> Iterator[OpenRequest]:

@@ -147,6 +147,8 @@ class Manager:
     def _take_note(self, trial: TrialRecord) -> None:
         """Let all campaigns on the lab file know what the jobs of a trial have used, and that stations had them."""
         self._stock.settle(trial)
+        for text in self._stock.runs_low():
+            self._session.on_event(Warned(text))
         self._standards.settle(trial)
 
     def _check_kept(self) -> None:

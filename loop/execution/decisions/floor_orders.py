@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from campaigns.decisions import AbortTrial, AnswerStep, RepeatStandard, SetStation, StationMode, StopRun
@@ -21,6 +21,9 @@ from loop.execution.jobs.step_runner import StepRunner
 from loop.execution.session import Session
 from loop.execution.stop_monitor import StopMonitor
 from loop.storage.artefacts import ENDING, FORGETFUL, GIVEN_UP, WAITS
+
+_SUPPLIES = ("refill", "position")
+"""What waits are about of which nobody else tells as they begin: people have to bring something, or to take it away."""
 
 
 class FloorOrders:
@@ -117,6 +120,7 @@ class FloorOrders:
 
     def _keep_waits(self, waits: dict[str, Held]) -> None:
         """Let the store say why stations wait, for those who ask from another terminal."""
+        self._tell_new(waits)
         for name in self._waits.keys() - waits.keys():
             self._session.store.drop(WAITS, name)
         for name, held in waits.items():
@@ -130,6 +134,18 @@ class FloorOrders:
                 }
                 self._session.store.keep(WAITS, name, kept)
         self._waits = waits
+
+    def _tell_new(self, waits: Mapping[str, Held]) -> None:
+        """Say for which reasons stations begin to wait until people do something, once each."""
+        before = {held.reason for held in self._waits.values()}
+        new: dict[str, list[str]] = {}
+        for name, held in waits.items():
+            if held.asks and held.about in _SUPPLIES and held.reason not in before:
+                new.setdefault(held.reason, []).append(name)
+        for reason, names in new.items():
+            verb = "waits" if len(names) == 1 else "wait"
+            text = f"{', '.join(names)} {verb} for people, see 'athanor requests': {reason}"
+            self._session.on_event(Warned(text))
 
     def _tell(self, step: StepConfig, stations: Sequence[str]) -> None:
         why = "; ".join(f"{name} is {self._dispatcher.held[name].text}" for name in stations)

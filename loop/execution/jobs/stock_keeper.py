@@ -23,6 +23,7 @@ class StockKeeper:
         counted = rules is not None and any(step.uses for step in campaign.steps)
         self._ledger = StockLedger(rules.path, rules.consumables) if counted and rules is not None else None
         self._seen: object = None
+        self._low: set[str] = set()
 
     def settle(self, trial: TrialRecord) -> None:
         """Note what the jobs of a trial have used; what an attempt that moved nothing had taken is given back."""
@@ -40,6 +41,19 @@ class StockKeeper:
                     self._ledger.give_back(token, by)
             elif any(token not in known[name].used for name in step.uses):
                 self._ledger.take(token, self._amounts(step, trial), by)
+
+    def runs_low(self) -> list[str]:
+        """Return what is said of consumables that steps use and that run low now, once until they are refilled."""
+        known = {} if self._ledger is None else self._ledger.now()
+        used = {name for step in self._campaign.steps for name in step.uses}
+        low = {name: one for name, one in known.items() if name in used and one.low_since is not None}
+        new, self._low = low.keys() - self._low, set(low)
+        advice = "'athanor requests' has the command for when it is refilled"
+        return [
+            f"{name} runs low: {one.text} left, reordered below {one.limit_text}; {advice}"
+            for name, one in low.items()
+            if name in new
+        ]
 
     def hold(self, job: PossibleJob) -> Held | None:
         """Return of what there is not enough for a job; None if there is of all."""

@@ -11,7 +11,7 @@ import pytest
 from campaigns.errors import CampaignError
 from campaigns.values import TrialState
 from loop.cli.stock_orders import count_stock, refill, stock_table
-from loop.core.events import Event, StepEnded, StepStarted
+from loop.core.events import Event, StepEnded, StepStarted, Warned
 from loop.report.campaign_report import write_report
 from loop.storage.lab_files.stock_ledger import read_stock, stock_file
 from loop.storage.reader import Reader
@@ -68,8 +68,18 @@ def test_a_job_waits_until_somebody_has_refilled_what_it_needs(tmp_path: Path) -
     lab = tmp_path / "lab.yaml"
     data = salted(tmp_path, "15 g", "10 g", budget={"trials": 2})
     colleague = Colleague(tmp_path, lambda: list(refill(("salt", "0.1 kg"), lab, "new bag")), "bench_0 waits")
-    trials = run_sampled(data, tmp_path, colleague).trials
+    said: list[str] = []
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, Warned):
+            said.append(event.text)
+        colleague(event)
+
+    trials = run_sampled(data, tmp_path, on_event).trials
     assert [trial.state for trial in trials] == [TrialState.COMPLETED] * 2
+    low, waits = said
+    assert low.startswith("salt runs low: 5 g left, reordered below 10 g; ")
+    assert waits == "bench_0 waits for people, see 'athanor requests': step_0 uses 10 g of salt, and 5 g are left"
     assert any("uses 10 g of salt, and 5 g are left" in line for line in colleague.asked)
     assert any("athanor consumable refill salt AMOUNT" in line for line in colleague.asked)
     assert any("salt runs low: 5 g left, reordered below 10 g" in line for line in colleague.asked)
