@@ -133,6 +133,9 @@ class ManualInstrument(JobInstrument):
         """Return that an answer is waited for; answers at once."""
         return "waits for a person" if self.state.get() == BUSY else str(self.state.get())
 
+    def check_ready(self) -> None:
+        """Check that somebody may be asked: at any time, as an answer to what was asked and given up before counts."""
+
     def simulated(self, step: str) -> bool:
         """Return whether a step is simulated, so that nobody is asked."""
         return self._steps[step].simulated is not None

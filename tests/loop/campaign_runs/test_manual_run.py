@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
-from campaigns.decisions import AnswerStep
+from campaigns.decisions import AnswerStep, RetryTrial
 from campaigns.errors import CampaignError, EmergencyStopError
 from campaigns.values import Cause, TrialState
-from loop.cli.run_orders import stop_after
+from loop.cli.run_orders import abort_trial, stop_after
 from loop.core.events import Amended, Event, StepStarted, Warned
-from loop.service.journal_editor import open_journal_editor
+from loop.service.journal_editor import open_journal_editor, settle
 from loop.service.manual_answers import confirm, fail
 from loop.storage.reader import Reader
 from loop.storage.stored_laboratory import stored_stop
@@ -182,6 +182,25 @@ def test_a_run_that_is_to_end_leaves_the_question_open(bench: Bench) -> None:
     result = bench.run(by_hand(), answering(bench, end))
     assert result.interrupted
     assert result.trials[0].state is TrialState.COMPLETED
+
+
+def test_a_job_that_was_aborted_keeps_its_person_from_nothing(bench: Bench) -> None:
+    def aborted(number: int) -> list[str]:
+        await_question(bench)
+        return list(abort_trial(number, None, bench.url, "it smells"))
+
+    def again(number: int) -> list[str]:
+        editor = open_journal_editor(None, bench.url, "pressed badly")
+        said = list(settle(editor, RetryTrial(trial=0)))
+        return said + list(confirm([str(number), *WORDS], bench.url, "done"))
+
+    def done(number: int) -> list[str]:
+        return list(confirm([str(number), *WORDS], bench.url, "done"))
+
+    first, second = bench.run(by_hand(budget={"trials": 2}), answering(bench, aborted, again, done)).trials
+    assert (first.state, second.state) == (TrialState.COMPLETED, TrialState.COMPLETED)
+    assert [step.attempt for step in first.steps] == [1, 2]
+    assert [step.attempt for step in second.steps] == [1]
 
 
 def await_question(bench: Bench) -> None:
