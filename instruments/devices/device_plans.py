@@ -13,7 +13,7 @@ from bluesky import preprocessors as bpp
 from bluesky.protocols import Triggerable
 from bluesky.utils import RunEngineControlException, separate_devices
 
-from campaigns.errors import LabError, StepError
+from campaigns.errors import LabError, LimitError, StepError
 from campaigns.values import Scalar
 from instruments.choices import text_of_choice
 from instruments.devices.setpoint import BoundSetpoint
@@ -49,6 +49,8 @@ class Move:
 def move_and_read(devices: Sequence[Any], setpoints: Mapping[str, BoundSetpoint], recipe: Mapping[str, Scalar]) -> Plan:
     """Return a plan: set what a recipe says, one after the other, then trigger and read all devices in one event.
 
+    What may not be set beside where another part still is, such as a gas before the furnace has cooled, is set later.
+
     Units and tolerances are asked of the devices now: those of ophyd-async cannot tell them while the plan goes on.
 
     Raises:
@@ -60,8 +62,7 @@ def move_and_read(devices: Sequence[Any], setpoints: Mapping[str, BoundSetpoint]
 
 def _moving_and_reading(devices: Sequence[Any], moves: Sequence[Move]) -> Plan:
     def job() -> Plan:
-        for move in moves:
-            yield from _move(move)
+        yield from _move_all(moves)
         yield from _trigger_and_read(devices)
         for move in moves:  # a device that was restarted meanwhile is not there any more
             yield from _arrive(move, _soon(move.setpoint))
@@ -96,6 +97,27 @@ def _trigger_and_read(devices: Sequence[Any]) -> Plan:
         else:
             yield from bps.save()
             return
+
+
+def _move_all(moves: Sequence[Move]) -> Plan:
+    """Set one after the other; what is refused beside where another part still is comes after the others.
+
+    Raises:
+        LimitError: what is left may be set in no order.
+    """
+    left = list(moves)
+    while left:
+        refusals: list[LimitError] = []
+        refused: list[Move] = []
+        for move in left:
+            try:
+                yield from _move(move)
+            except LimitError as error:
+                refusals.append(error)
+                refused.append(move)
+        if len(refused) == len(left):
+            raise refusals[0]
+        left = refused
 
 
 def _move(move: Move) -> Plan:

@@ -15,6 +15,7 @@ from ophyd import Component, Device, Signal
 from ophyd.sim import SynAxis, SynGauss
 from ophyd.status import Status
 
+from campaigns.errors import LimitError
 from campaigns.lab.setpoints import TAKEN_NAMES, SetpointConfig
 from campaigns.values import Cause
 from instruments import job_memory, whole_file
@@ -102,6 +103,29 @@ def test_a_job_moves_waits_and_reads_what_the_devices_give(opened: Open) -> None
     (keys,) = [document["data_keys"] for _, name, document in crew.documents if name == "descriptor"]
     assert keys["stage_x"]["units"] == "mm"
     assert crew.lab.stage.has_finished(JOB)
+
+
+class Gas(Counted):
+    """An axis that may not be set while another one is far out."""
+
+    other: SynAxis
+
+    def set(self, value: float) -> Any:
+        if self.other.position > 2.0:
+            raise LimitError(f"motor is {self.other.position:g}; forbidden; nothing was moved")
+        return super().set(value)
+
+
+@pytest.mark.parametrize("beside", [0.0, 3.0])
+def test_what_is_forbidden_beside_where_another_part_still_is_is_set_after_it(opened: Open, beside: float) -> None:
+    gas, motor = Gas(name="gas"), Counted(name="motor", value=4.0)
+    gas.other = motor
+    crew = opened({"gas": gas, "motor": motor}, gas=X.model_copy(update={"signal": "gas"}), x=X)
+    result = did(crew, gas=1.0, x=beside)
+    assert motor.position == beside
+    assert result.ok is (beside == 0.0)
+    assert (gas.sent, motor.sent) == (int(result.ok), 1)
+    assert result.ok or "motor is 3; forbidden" in str(result.error)
 
 
 def test_a_reading_without_a_unit_has_that_of_the_campaign_file(opened: Open) -> None:
