@@ -58,8 +58,8 @@ class _Comparison:
     wanted: tuple[Scalar, ...]
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return (self.name,)
+    def comparisons(self) -> tuple[_Comparison, ...]:
+        return (self,)
 
     def holds(self, values: Values) -> bool | None:
         got = values.get(self.name)
@@ -84,8 +84,8 @@ class _Joined:
     parts: tuple[_Part, ...]
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(name for part in self.parts for name in part.names)
+    def comparisons(self) -> tuple[_Comparison, ...]:
+        return tuple(one for part in self.parts for one in part.comparisons)
 
     def holds(self, values: Values) -> bool | None:
         found = [part.holds(values) for part in self.parts]
@@ -102,8 +102,8 @@ class _Negated:
     part: _Part
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return self.part.names
+    def comparisons(self) -> tuple[_Comparison, ...]:
+        return self.part.comparisons
 
     def holds(self, values: Values) -> bool | None:
         found = self.part.holds(values)
@@ -126,7 +126,12 @@ class Condition:
     @property
     def names(self) -> tuple[str, ...]:
         """What it is about, each once, in order."""
-        return tuple(dict.fromkeys(self._root.names))
+        return tuple(dict.fromkeys(one.name for one in self._root.comparisons))
+
+    @property
+    def compared(self) -> tuple[tuple[str, Scalar], ...]:
+        """Each name with each value that it is compared with, in order."""
+        return tuple((one.name, value) for one in self._root.comparisons for value in one.wanted)
 
     def in_units(self, units: Mapping[str, str]) -> Condition:
         """Return the condition with every number in the unit of what it is compared with.
@@ -154,7 +159,12 @@ def condition(text: str) -> Condition:
     Raises:
         ValueError: the text is no condition.
     """
-    return Condition(text, _part(parsed(_WITH_UNIT.sub(_quoted, text)), text))
+    try:
+        tree = parsed(_WITH_UNIT.sub(_quoted, text))
+    except ValueError as error:
+        hint = "; write == to compare" if re.search(r"(?<![=!<>])=(?!=)", text) else ""
+        raise ValueError(f"got {text!r}, which is no condition{hint}; {_ALLOWED}") from error
+    return Condition(text, _part(tree, text))
 
 
 def _quoted(found: re.Match[str]) -> str:

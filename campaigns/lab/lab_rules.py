@@ -329,10 +329,28 @@ class LabFileConfig(Config):
         settings = [MATERIAL, *(f"{s}.{key}" for s, one in self.stations.items() for key in _settings(one))]
         for i, text in enumerate(self.forbidden):
             yield from _wrong(text, f"forbidden[{i}]", settings, self.units)
+            yield from self._unheard_of(text, f"forbidden[{i}]")
         for name, reading in self.readings.items():
             if reading.station is not None and reading.station not in self.stations:
                 hint = suggestion(reading.station, self.stations)
                 yield f"readings.{name}.station", f"unknown name {reading.station!r}{hint}"
+
+    def _unheard_of(self, text: str, where: str) -> Iterator[tuple[str, str]]:
+        """Yield the texts of a combination that its setting can never have, so that it would forbid nothing."""
+        for name, value in condition(text).compared:
+            station, _, key = name.partition(".")
+            config = self.stations.get(station)
+            choices = [] if config is None else _choices(config, key)
+            if choices and value not in choices:
+                hint = suggestion(value, choices) if isinstance(value, str) else ""
+                yield where, f"{text!r} compares {name} with {value!r}{hint}; allowed: {', '.join(choices)}"
+
+
+def _choices(station: LabStationConfig, key: str) -> list[str]:
+    """Return the texts that a setting may have, by its limits and its setpoint; nothing where it is a number."""
+    limit, setpoint = station.limits.get(key), station.setpoints.get(key)
+    found = [*(() if limit is None else limit.choices), *(() if setpoint is None else setpoint.choices)]
+    return list(dict.fromkeys(found))
 
 
 def _settings(station: LabStationConfig) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from campaigns.decisions import AnswerStep, Settlement, StationMode, WithdrawTrial
 from campaigns.fidelity import FULL
+from campaigns.lab.by_hand import BY_HAND_WITHOUT
 from campaigns.values import TrialState
 from loop.core.formatting import date_time, one_line, trials_text, unit_text
 from loop.core.journal import Amendment
@@ -136,7 +137,7 @@ class CampaignFacts:
 def open_requests(facts: CampaignFacts) -> list[OpenRequest]:
     """Return what is asked of people: what is not safe, then the oldest first."""
     stations = [*_waiting(facts), *_off(facts), *_given_up(facts), *_held(facts), *_left_at(facts)]
-    found = [*_manual(facts), *_low(facts), *_uncertain(facts), *stations]
+    found = [*_by_hand(facts), *_manual(facts), *_low(facts), *_uncertain(facts), *stations]
     return [*_unsafe(facts), *sorted(found, key=lambda one: one.since)]
 
 
@@ -148,6 +149,19 @@ def _uncertain(facts: CampaignFacts) -> Iterator[OpenRequest]:
             what = f"what became of sample {trial.number}? {one_line(trial.reason)}"
             ways = (*_answers(trial, facts), *_ways(trial, facts))
             yield OpenRequest(what, trial.ended or trial.created, ways, otherwise=_otherwise(facts.source, "trial"))
+
+
+def _by_hand(facts: CampaignFacts) -> Iterator[OpenRequest]:
+    """Yield a request for the trials that wait in a campaign without a laboratory, which people do by themselves."""
+    waiting = [trial for trial in facts.trials if not trial.state.ended and not trial.begun]
+    if not waiting or any(key in facts.source for key in BY_HAND_WITHOUT):
+        return
+    metrics = (name for name, one in dict(facts.source["metrics"]).items() if one.get("kind") == "measured")
+    words = " ".join(f"{name}=VALUE" for name in metrics)
+    answers = [Answer(f"trial tell {one.number} {words}", f"trial {one.number} is done") for one in waiting]
+    verb = "wait to be done, and for their results" if len(waiting) > 1 else "waits to be done, and for its result"
+    what = f"{trials_text([one.number for one in waiting])} {verb}; 'athanor trials' lists what they are"
+    yield OpenRequest(what, min(one.created for one in waiting), tuple(answers))
 
 
 def _manual(facts: CampaignFacts) -> Iterator[OpenRequest]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from campaigns.campaign import Campaign
 from campaigns.decisions import AnswerStep, EnterResult
-from campaigns.errors import CampaignError, Problem, TableError, UnitError
+from campaigns.errors import CampaignError, Problem, TableError, UnitError, suggestion
 from campaigns.lab.manual_steps import SD
 from campaigns.tables.files import Line
 from campaigns.tables.named_columns import TRIAL, sd_name
@@ -113,6 +113,10 @@ def results_of(table: Path, campaign: Campaign) -> list[ToldResult]:
     if TRIAL not in sheet.columns:
         advice = "needed: the number of the trial in each row; 'athanor trial sheet' writes such a table"
         raise CampaignError([Problem("", f"has no column {TRIAL!r}; {advice}")], str(table))
+    wanted = [name for name in (*units, *texts) if name not in sheet.columns]
+    for head in sheet.unread:
+        if hint := suggestion(head.partition("[")[0].strip(), wanted):
+            raise CampaignError([Problem("", f"has a column {head!r}, which is not read{hint}")], str(table))
     found, problems = list[ToldResult](), list[Problem]()
     for row in sheet.rows:
         try:
@@ -122,6 +126,9 @@ def results_of(table: Path, campaign: Campaign) -> list[ToldResult]:
             continue
         if told is not None:
             found.append(told)
+    if not found and not problems:
+        needed = f"needed: a value in a column of {', '.join([*units, *texts])}"
+        problems.append(Problem("", f"has no result in any row; {needed}"))
     if problems:
         raise CampaignError(problems, str(table))
     return found

@@ -17,6 +17,7 @@ from loop.service.told_results import ToldResult, results_of, tell
 from loop.storage.paths import default_store
 from loop.storage.reader import Reader
 from loop.storage.store import Store
+from loop.terminal.requests_view import stored_requests
 from tests.campaigns.lab.test_by_hand import FILE
 
 pytestmark = pytest.mark.slow
@@ -53,6 +54,27 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
+
+
+def test_what_a_table_lacks_is_said_by_the_names_of_its_columns(bench: Bench) -> None:
+    campaign, table = load_campaign(bench.file), bench.file.with_name("results.csv")
+    for text, why in (
+        ("trial,yeild\n0,14\n", "has a column 'yeild', which is not read, did you mean 'yield'"),
+        ("trial,yield\n0,\n", "has no result in any row; needed: a value in a column of yield, melting_point"),
+    ):
+        table.write_text(text, encoding="utf-8")
+        with pytest.raises(CampaignError, match=why):
+            results_of(table, campaign)
+
+
+def test_what_was_suggested_is_asked_of_people_until_its_result_is_told(bench: Bench) -> None:
+    bench.suggest(2)
+    (asked,) = stored_requests(bench.store)
+    assert asked.what.startswith("trials 0 and 1 wait to be done, and for their results; ")
+    assert asked.answers[1].command == "trial tell 1 yield=VALUE melting_point=VALUE"
+    given = {"yield": "14", "melting_point": "30"}
+    bench.tell((0, given), (1, given))
+    assert stored_requests(bench.store) == []
 
 
 def test_suggest_and_tell_go_on_until_the_budget_is_spent(bench: Bench) -> None:
