@@ -15,7 +15,7 @@ from scipy.signal import find_peaks, peak_widths
 
 from instruments.analyses.phase_model import STRAIN, TEXTURE, WIDTH, Mount, PhaseModel
 from instruments.analyses.reference_phases import ReferencePhase
-from instruments.analyses.refinement import MOUNT, STRAINS, Fitted, Refinement, non_negative
+from instruments.analyses.refinement import MOUNT, STRAINS, Fitted, Refinement, least_misfits, non_negative
 from instruments.analyses.scan import Scan
 
 FloatArray = NDArray[np.float64]
@@ -254,12 +254,7 @@ class _Search:
     def _best(self, fit: Fitted, number: int, raw: Sequence[FloatArray]) -> int | None:
         """Return which pattern in the place of one phase's explains clearly more than it, or None."""
         tried = self._problem.explain(np.column_stack(raw) * self._scan.weights[:, None])
-        costs = []
-        for column in tried.T:
-            columns = fit.columns.copy()
-            columns[:, number] = column
-            misfit = self._problem.counts - columns @ non_negative(columns, self._problem.counts)
-            costs.append(float(misfit @ misfit))
+        costs = least_misfits(fit.columns, number, tried, self._problem.counts)
         best = int(np.argmin(costs))
         clearly = BETTER * max(self._problem.goodness(fit), 1.0)
         return best if costs[best] < float(fit.misfit @ fit.misfit) - clearly else None

@@ -165,3 +165,22 @@ def non_negative(columns: FloatArray, target: FloatArray) -> FloatArray:
     _, triangle = np.linalg.qr(np.column_stack([columns / sizes, target]))
     found, _ = nnls(triangle[:, :-1], triangle[:, -1])
     return np.asarray(found / sizes)
+
+
+def least_misfits(columns: FloatArray, number: int, tried: FloatArray, target: FloatArray) -> FloatArray:
+    """Return the squared misfit of the nearest non-negative combination, t, with each other column in a place.
+
+    Factorised all at once: what is left to solve for each is as small as there are columns.
+
+    Args:
+        columns: n x k.
+        number: the place.
+        tried: n x t.
+        target: n.
+    """
+    every = np.column_stack([columns, tried])
+    sizes = np.linalg.norm(every, axis=0)
+    _, triangle = np.linalg.qr(np.column_stack([every / np.where(sizes > 0, sizes, 1.0), target]))
+    places = np.tile(np.arange(columns.shape[1]), (tried.shape[1], 1))
+    places[:, number] = columns.shape[1] + np.arange(tried.shape[1])
+    return np.array([nnls(triangle[:, place], triangle[:, -1])[1] ** 2 for place in places])
