@@ -136,16 +136,16 @@ class FloorOrders:
         self._waits = waits
 
     def _tell_new(self, waits: Mapping[str, Held]) -> None:
-        """Say for which reasons stations begin to wait until people do something, once each."""
+        """Say for which reasons stations begin to wait, for people or until they open, once each."""
         before = {held.reason for held in self._waits.values()}
         new: dict[str, list[str]] = {}
         for name, held in waits.items():
-            if held.asks and held.about in _SUPPLIES and held.reason not in before:
-                new.setdefault(held.reason, []).append(name)
-        for reason, names in new.items():
-            verb = "waits" if len(names) == 1 else "wait"
-            text = f"{', '.join(names)} {verb} for people, see 'athanor requests': {reason}"
-            self._session.on_event(Warned(text))
+            supplied = held.asks and held.about in _SUPPLIES
+            if (supplied or held.ends is not None) and held.reason not in before:
+                for_people = " for people, see 'athanor requests'" if supplied else ""
+                new.setdefault(f"{for_people}: {held.reason}", []).append(name)
+        for why, names in new.items():
+            self._session.on_event(Warned(f"{', '.join(names)} {'waits' if len(names) == 1 else 'wait'}{why}"))
 
     def _tell(self, step: StepConfig, stations: Sequence[str]) -> None:
         why = "; ".join(f"{name} is {self._dispatcher.held[name].text}" for name in stations)

@@ -10,7 +10,7 @@ import pytest
 from campaigns.load import load_campaign
 from campaigns.user_code.module_files import open_folder
 from campaigns.values import TrialState
-from loop.core.events import Event, StepStarted
+from loop.core.events import Event, StepStarted, Warned
 from loop.execution.options import RunOptions
 from loop.storage.reader import Reader
 from loop.terminal.requests_view import stored_requests
@@ -27,10 +27,14 @@ def hours(folder: Path, calendar: str, campaign: str = CAMPAIGN) -> tuple[list[t
     lab = LAB.replace("    requires", f"    calendar: {calendar}\n    requires")
     file = write_ruled(folder, lab=lab, campaign=campaign)
     open_folder(folder)
-    reader, seen = f"sqlite:///{file.with_suffix('.db')}", []
+    reader, seen, said = f"sqlite:///{file.with_suffix('.db')}", [], set[str]()
 
     def on_event(event: Event) -> None:
+        if isinstance(event, Warned):
+            said.add(event.text)
         if isinstance(event, StepStarted):
+            waited = dict(status_rows(Reader(reader)))["station furnace"].partition(": ")[2]
+            assert not waited.startswith("closed") or f"furnace waits: {waited}" in said
             seen.append((dict(status_rows(Reader(reader))).get("station furnace"), stored_requests(Reader(reader))))
 
     trials = run(load_campaign(file), RunOptions(reader, campaign), on_event).trials
