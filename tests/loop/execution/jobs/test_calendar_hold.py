@@ -33,7 +33,7 @@ def hours(folder: Path, calendar: str, campaign: str = CAMPAIGN) -> tuple[list[t
         if isinstance(event, Warned):
             said.add(event.text)
         if isinstance(event, StepStarted):
-            waited = dict(status_rows(Reader(reader)))["station furnace"].partition(": ")[2]
+            waited = dict(status_rows(Reader(reader))).get("station furnace", "").partition(": ")[2]
             assert not waited.startswith("closed") or f"furnace waits: {waited}" in said
             seen.append((dict(status_rows(Reader(reader))).get("station furnace"), stored_requests(Reader(reader))))
 
