@@ -10,7 +10,7 @@ from campaigns.errors import AnalysisError, EmergencyStopError, PlanError, Plann
 from campaigns.lab.laboratory import StepConfig
 from instruments.job import NO_TRIAL, StepResult
 from loop.core.events import Amended, Finished, Warned
-from loop.core.formatting import change_text, counted
+from loop.core.formatting import change_text, counted, trials_text
 from loop.core.journal import Amendment
 from loop.core.pareto import front_of
 from loop.core.records import StepRecord, TrialRecord, TrialResult
@@ -69,6 +69,7 @@ class Manager:
         self._stop = StopMonitor(session, self._state)
         self._samples = samples = SampleTracker(self._state)
         self._stock = StockKeeper(parts.campaign)
+        self._told_full = False
         self._state.on_read = self._take_note
         dispatcher.sample_of = samples.of_job
         dispatcher.with_room = lambda step, trials: self._stock.with_enough(step, samples.with_room(step, trials))
@@ -128,6 +129,7 @@ class Manager:
                 self._stop.after_step = True  # else what is left open would be taken up again
                 self._steps.leave_open(INTERRUPTED)
             self._orders.tell_waits()
+            self._tell_full()
             result = self._steps.next_result(self._interrupted)
             if result is not None:
                 self._may_suggest = True
@@ -319,6 +321,19 @@ class Manager:
         """Whether the stations have places for one more trial."""
         going_on = [t for t in self._state.open if self._stranded(t) is None]
         return has_capacity(going_on, max(self._dispatcher.usable_places, 1))
+
+    def _tell_full(self) -> None:
+        """Say once, while no station works, that trials wait as enough of them are under way."""
+        waiting = [trial.number for trial in self._state.open if not trial.begun]
+        if self._steps.busy or not waiting or self._has_capacity:
+            self._told_full = self._told_full and not self._has_capacity
+            return
+        if not self._told_full:
+            verb = "waits" if len(waiting) == 1 else "wait"
+            full = "no more are under way than the stations in use have places"
+            text = f"{trials_text(waiting)} {verb} until one that is under way has ended: {full}"
+            self._session.on_event(Warned(text))
+        self._told_full = True
 
     def _awaiting(self, step: StepConfig) -> list[TrialRecord]:
         """Return the trials that could be part of a load at a step: a load begins as a whole."""
