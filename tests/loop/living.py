@@ -19,7 +19,7 @@ WHEN = 4
 
 def growing() -> dict[str, Any]:
     """Return a campaign whose furnace could be much hotter than it may be at first."""
-    data = quick(budget={"trials": 20}, planner={"initial": 4})
+    data = quick(budget={"trials": 16}, planner={"initial": 4})
     data["space"]["parameters"]["temperature"] |= {"high": "973 K", "highest": "1223 K"}
     del data["stations"]["furnace_2"]  # with fewer trials under way, proposals know more
     data["workflow"][0]["stations"] = ["furnace_1"]

@@ -73,7 +73,7 @@ def test_what_is_fixed_stays_so_and_what_waits_outside_is_withdrawn(whole: tuple
     waiting = outcome.trials[WHEN]
     assert waiting.candidate.parameters["atmosphere"] != "oxygen"
     assert waiting.state is TrialState.WITHDRAWN
-    assert sum(t.counted for t in outcome.trials) == 20
+    assert sum(t.counted for t in outcome.trials) == 16
 
 
 def test_a_trial_that_was_asked_for_is_run_next(whole: tuple[Bench, SessionResult]) -> None:
