@@ -14,6 +14,9 @@ HEADER = ("sample", "material", "step", "attempt")
 NO_TRIAL = -1
 """In the place of a trial's number: the job measures a calibration standard."""
 
+NO_SAMPLE = "-"
+"""What an EPICS server is told of a place without a sample: it may refuse an empty text."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadMember:

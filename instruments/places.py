@@ -1,7 +1,8 @@
 """The places of an instrument that takes several samples under one job, such as crucibles or channels.
 
-A place is a sub-device, ``place1`` to ``place8``: it has what is each sample's own, settings and readings. An event of
-such an instrument holds all places, and what belongs to one of them is told by the names.
+A place is a sub-device, ``place1`` to ``place8``, whose prefix ends with ``Place1:`` to ``Place8:``: it has what is
+each sample's own, settings and readings. An event of such an instrument holds all places, and what belongs to one of
+them is told by the names.
 """
 
 from __future__ import annotations
@@ -32,18 +33,22 @@ class SamplePlace(Device):
     message = text()
 
 
-def with_places(cls: type[Instrument], capacity: int, own: Iterable[str]) -> type[Instrument]:
+def with_places(
+    cls: type[Instrument], capacity: int, own: Iterable[str], place: type[SamplePlace] = SamplePlace
+) -> type[Instrument]:
     """Return an instrument like another one that takes several samples.
 
     Args:
         cls: the instrument that takes one.
         capacity: how many it takes.
         own: names of the signals, settings and readings, that each place has for itself.
+        place: what each sample has beside these, where that lies in the instrument's server.
     """
     names = tuple(own)
-    components = {name: Component(_component(cls, name).cls, **_component(cls, name).kwargs) for name in names}
-    place = create_device_from_components("SamplePlace", base_class=SamplePlace, **components)
-    places = {f"place{number}": Component(place, "", kind=Kind.normal) for number in range(1, capacity + 1)}
+    parts = {name: _component(cls, name) for name in names}
+    components = {name: Component(part.cls, part.suffix, **part.kwargs) for name, part in parts.items()}
+    whole = create_device_from_components(place.__name__, base_class=place, **components)
+    places = {f"place{n}": Component(whole, f"Place{n}:", kind=Kind.normal) for n in range(1, capacity + 1)}
     made: type[Instrument] = create_device_from_components(cls.__name__, base_class=cls, **places)
     made.place_count = capacity
     made.own = names

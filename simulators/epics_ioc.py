@@ -20,6 +20,7 @@ import numpy as np
 from caproto import ChannelType
 from caproto.server import PVGroup, pvproperty, run
 
+from instruments.job import NO_SAMPLE
 from simulators.furnace_thermal import NOISE, ROOM, Program, record, temperature
 
 LOG_LENGTH = 400
@@ -69,6 +70,33 @@ async def watch(group: FurnaceGroup, instance: Any, async_lib: Any) -> None:
         await async_lib.library.sleep(SCAN)
 
 
+class PlaceGroup(PVGroup):
+    """The process variables of one crucible, whose thermocouple has contact or not."""
+
+    sample = words("Sample", NO_SAMPLE)
+    material = words("Material")
+    attempt = pvproperty(name="Attempt", value=0)
+    token = words("Token")
+    state = choice("State", "empty", "busy", "done", "fault", "sample failed")
+    message = words("Message")
+    contact = choice("Contact", "closed", "open")
+    lithium_excess = numeric_variable("LithiumExcess", "percent", 0.0, 30.0)
+    soak_mean = numeric_variable("SoakMean", "degC")
+
+    async def begin(self) -> None:
+        """Begin a program with what stands here."""
+        await self.message.write("")
+        await self.state.write("empty" if self.sample.value == NO_SAMPLE else "busy")
+
+    async def finish(self, soak_mean: float) -> None:
+        """End it, well where the contact has held; the crucible has been as hot as the chamber."""
+        if self.state.value == "busy":
+            held = self.contact.value == "closed"
+            await self.soak_mean.write(soak_mean if held else 0.0)
+            await self.message.write("" if held else "no contact")
+            await self.state.write("done" if held else "fault")
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """A program under way, and when it was started [s of the furnace's own time]."""
@@ -105,8 +133,11 @@ class FurnaceGroup(PVGroup):
     soak_mean = numeric_variable("SoakMean", "degC")
     soak_sd = numeric_variable("SoakDeviation", "degC")
 
-    def __init__(self, prefix: str, *, speed: float, journal: Path | None = None) -> None:
+    def __init__(self, prefix: str, *, speed: float, journal: Path | None = None, places: int = 0) -> None:
         super().__init__(prefix)
+        self._places = [PlaceGroup(f"{prefix}Place{number}:") for number in range(1, places + 1)]
+        for place in self._places:
+            self.pvdb.update(place.pvdb)
         self._speed, self._journal = speed, journal
         self._rng = np.random.default_rng(len(prefix))
         self._running: Running | None = None
@@ -125,6 +156,8 @@ class FurnaceGroup(PVGroup):
             raise RuntimeError(f"busy with {self.token.value!r}")
         self._running = Running(Program(self.setpoint.value, self.time.value, self.ramp_rate.value), self._now())
         self._note("begin", token)
+        for place in self._places:
+            await place.begin()
         await self.state.write("busy")
         await self.token.write(token)
 
@@ -156,6 +189,8 @@ class FurnaceGroup(PVGroup):
         await self.peak.write(log.peak)
         await self.soak_mean.write(log.soak_mean)
         await self.soak_sd.write(log.soak_sd)
+        for place in self._places:
+            await place.finish(log.soak_mean)
         self._running = None
         self._note("done", self.token.value)
         await self.phase.write("done")
@@ -202,9 +237,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True, help="port of Channel Access")
     parser.add_argument("--speed", type=float, default=1.0, help="lab time per wall time")
     parser.add_argument("--journal", type=Path, help="file in which the furnaces write down what they do")
+    parser.add_argument("--places", type=int, default=0, help="crucibles of each furnace, if it takes several")
     parser.add_argument("prefixes", nargs="+", help="prefix of each furnace")
     options = parser.parse_args()
-    given = {"speed": options.speed, "journal": options.journal}
+    given = {"speed": options.speed, "journal": options.journal, "places": options.places}
     serve_variables([FurnaceGroup(prefix, **given) for prefix in options.prefixes], options.port)
 
 

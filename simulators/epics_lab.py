@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from campaigns.errors import LabError
+from instruments.built_in import FURNACE
 from instruments.clock import WallClock
-from instruments.devices.epics_furnace import EpicsFurnace
+from instruments.devices.epics_furnace import EpicsFurnace, EpicsPlace
 from instruments.devices.epics_signal import use_control_layer
-from instruments.job import Job
-from simulators.job_ledger import JobLedger, LedgerEntry
-from simulators.shared_state import LabSetup, LabState, Physics
+from instruments.job import Job, LoadMember
+from instruments.places import with_places
+from simulators.job_ledger import JobLedger, LedgerEntry, PlacedSample
+from simulators.shared_state import LabSetup, LabState, Physics, Places
 from simulators.virtual_lab import SimulatedLab, virtual_instrument
 
 ROOT = Path(__file__).parent.parent
@@ -98,6 +100,7 @@ class FurnaceServer(EpicsServer):
         port: of Channel Access.
         journal: file in which the furnaces write down what they do.
         log: file for its messages; None for those of this process.
+        places: crucibles of each furnace, where they take several.
     """
 
     def __init__(
@@ -107,9 +110,12 @@ class FurnaceServer(EpicsServer):
         port: int,
         journal: Path | None = None,
         log: IO[bytes] | None = None,
+        *,
+        places: int = 0,
     ) -> None:
         kept = [] if journal is None else ["--journal", str(journal)]
-        command = ["-m", "simulators.epics_ioc", "--port", str(port), "--speed", str(speed), *kept]
+        crucibles = ["--places", str(places)] if places else []
+        command = ["-m", "simulators.epics_ioc", "--port", str(port), "--speed", str(speed), *kept, *crucibles]
         super().__init__([*command, *prefixes], port, log)
 
 
@@ -137,10 +143,25 @@ class RecordedFurnace(EpicsFurnace):
         """
         super().verify(job)
         if self.bench.ledger.find(self.name, job.token) is None:
-            recipe = self.with_defaults(job.recipe) | {"temperature": float(self.soak_mean_temperature.get())}
+            told = {key: value for key, value in self.with_defaults(job.recipe).items() if key not in self.own}
+            recipe = told | {"temperature": float(self.soak_mean_temperature.get())}
             now = self.clock.now()
-            entry = LedgerEntry(self.name, job.token, job.sample, job.material, job.step, job.attempt, recipe, now)
-            self.bench.ledger.append(entry)
+            load = tuple(self._placed(one, job) for one in job.members)
+            header = (job.sample, job.material, job.step, job.attempt)
+            self.bench.ledger.append(LedgerEntry(self.name, job.token, *header, recipe, now, load))
+
+    def _placed(self, one: LoadMember, job: Job) -> PlacedSample:
+        """Return what is recorded of a sample of a load."""
+        recipe = self.with_defaults({**job.recipe, **one.recipe})
+        own = {key: recipe[key] for key in self.own_settings}
+        return PlacedSample(one.token, one.sample, one.material, one.attempt, one.place, own)
+
+
+def _furnace_class(places: Places | None) -> type[RecordedFurnace]:
+    """Return the class of a furnace, with places where it takes several samples."""
+    if places is None:
+        return RecordedFurnace
+    return with_places(RecordedFurnace, places.capacity, FURNACE.own(places.shared), EpicsPlace)
 
 
 class EpicsLab(SimulatedLab):
@@ -161,10 +182,11 @@ class EpicsLab(SimulatedLab):
         ledger = JobLedger(setup.state / "instruments.jsonl")
         port = unused_port()
         prefixes = {name: f"athanor{port}:{name}:" for name, kind in setup.stations.items() if kind == "furnace"}
-        self.server = FurnaceServer(list(prefixes.values()), speed, port)
+        most = max((places.capacity for name, places in setup.places.items() if name in prefixes), default=0)
+        self.server = FurnaceServer(list(prefixes.values()), speed, port, places=most)
         bench = LabState(setup, WallClock(speed, max(setup.start, ledger.latest)), physics, ledger)
         use_control_layer(servers=[f"127.0.0.1:{self.server.port}"])
-        self._furnaces = {name: RecordedFurnace(prefix, name=name, bench=bench) for name, prefix in prefixes.items()}
+        self._furnaces = {n: _furnace_class(setup.places.get(n))(p, name=n, bench=bench) for n, p in prefixes.items()}
         others = {n: virtual_instrument(kind, n, bench) for n, kind in setup.stations.items() if kind != "furnace"}
         super().__init__(bench, self._furnaces | others)
         self._connect()

@@ -6,10 +6,13 @@ import threading
 from typing import Any
 
 from ophyd import Component, Kind
+from ophyd.status import Status
 
 from campaigns.errors import BusyError, StepError
 from instruments.devices.epics_signal import PATIENCE, Channel
 from instruments.devices.furnace import Furnace
+from instruments.job import NO_SAMPLE
+from instruments.places import SamplePlace
 from instruments.status import LabStatus
 from instruments.step_errors import is_silence, reason_of
 
@@ -21,11 +24,36 @@ def _text(suffix: str, **kwargs: Any) -> Any:
     return Component(Channel, suffix, string=True, **kwargs)
 
 
+class SampleName(Channel):
+    """The sample at a place, ``-`` at the server where there is none: EPICS servers may refuse an empty text."""
+
+    def get(self, **kwargs: Any) -> Any:
+        """Return the sample; empty where there is none."""
+        return "" if (found := super().get(**kwargs)) == NO_SAMPLE else found
+
+    def set(self, value: Any, **kwargs: Any) -> Status:
+        """Put the sample; see ``Channel.set``."""
+        return super().set(value or NO_SAMPLE, **kwargs)
+
+
+class EpicsPlace(SamplePlace):
+    """A place of an instrument on EPICS: the server knows which sample it has, and says how that ended."""
+
+    sample = Component(SampleName, "Sample", string=True)
+    material = _text("Material")
+    attempt = Component(Channel, "Attempt")
+    token = _text("Token")
+    state = _text("State")
+    message = _text("Message")
+
+
 class EpicsFurnace(Furnace):
     """A furnace whose controller runs the program of a job and answers over Channel Access.
 
     A connection that is lost in the middle of a job is waited for until the job's time is over: the furnace goes on by
     itself, and says afterwards what it has done.
+
+    ``with_places(EpicsFurnace, 8, ["lithium_excess"], EpicsPlace)`` is one that takes eight crucibles.
     """
 
     sample = _text("Sample")

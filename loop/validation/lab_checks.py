@@ -350,7 +350,7 @@ def _loads(campaign: Campaign, places: Mapping[str, StationFacts]) -> Iterator[P
     """Yield that a station that takes one sample for a job is to take several, or shares what it has not."""
     for name, station in campaign.stations.items():
         most = places[name].places
-        if station.capacity > 1 and (why := _single(campaign, station, places[name])):
+        if station.capacity > 1 and (why := _single(station, places[name])):
             yield Problem(f"stations.{name}.capacity", f"{why}; remove capacity")
         elif most is not None and station.capacity > most:
             message = f"got {station.capacity}; allowed: at most {most}, as {station.device} has place_count places"
@@ -387,16 +387,14 @@ def _shared_mixtures(campaign: Campaign, places: Mapping[str, StationFacts]) -> 
                     yield Problem(f"{where}.recipe.{key}", message)
 
 
-def _single(campaign: Campaign, station: StationConfig, place: StationFacts) -> str:
+def _single(station: StationConfig, place: StationFacts) -> str:
     """Return why a station takes one sample for a job; empty if it may take several, or nobody knows before run."""
     if place.plain and station.plan is None:
         return "plain devices know no places, so that a job is of one sample; a plan of yours may take several"
     if place.places == 1:
-        return f"{station.device} takes one sample for a job"
+        return f"{station.device} takes one sample for a job, unless instruments.places:with_places makes more of it"
     if place.kind and not BUILT_IN[place.kind].loads:
         return f"a {place.kind} measures one sample after another, each in a job of its own"
-    if place.kind == "furnace" and isinstance(campaign.lab, EpicsLabConfig):
-        return "the furnaces that are served over EPICS take one sample for a job"
     return ""
 
 

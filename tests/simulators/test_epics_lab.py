@@ -7,18 +7,23 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ophyd import EpicsSignal
 
 from campaigns.errors import LimitError
 from campaigns.values import Cause
 from instruments.devices import epics_furnace
 from instruments.devices.epics_furnace import EpicsFurnace
 from instruments.devices.epics_signal import Channel
-from instruments.job import Fate
+from instruments.job import Fate, Job, LoadMember
+from instruments.load_columns import of_place
+from instruments.places import failed_members
 from simulators.epics_lab import EpicsLab, FurnaceServer, unused_port
+from simulators.shared_state import Places
 from tests.labs import Crew, LinePhysics, job, setup
 
 QUICK = {"temperature": 500.0, "time": 1.0, "ramp_rate": 20.0}
@@ -174,13 +179,67 @@ def test_a_running_job_is_adopted_by_its_token_and_not_begun_again(crew: Crew[Ep
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_a_furnace_gives_up_its_program_when_it_is_told_to(crew: Crew[EpicsLab]) -> None:
     oven = begin(crew, recipe=SLOW)
     oven.halt("the door is open")
     result = crew.wait()
     assert (result.ok, result.error) == (False, "oven: fault: stopped by command")
     assert oven.has_finished(result.job.token)
+
+
+@pytest.fixture
+def tray(tmp_path: Path) -> Iterator[Crew[EpicsLab]]:
+    """A lab whose oven takes three crucibles, and whose cycler takes one sample."""
+    crew = Crew(EpicsLab(replace(setup(tmp_path), places={"oven": Places(3)}), LinePhysics(), speed=36000.0))
+    yield crew
+    crew.close()
+
+
+def load(trial: int = 3, **changes: Any) -> Job:
+    """A load of two crucibles, each with its excess of lithium; the second place stays empty."""
+    own = [{"lithium_excess": 4.0}, {"lithium_excess": 8.0}]
+    members = tuple(
+        LoadMember(trial + i, 1, f"t{trial}-{i}", str(trial + i), "LiCoO2", place, own[i])
+        for i, place in enumerate((1, 3))
+    )
+    return job("oven", trial, recipe=QUICK, members=members, **changes)
+
+
+@pytest.mark.slow
+def test_crucibles_share_a_program_over_channel_access_and_a_bad_one_costs_itself(tray: Crew[EpicsLab]) -> None:
+    oven = tray.lab.instrument("oven")
+    contact = EpicsSignal(f"{oven.prefix}Place3:Contact", name="contact", string=True)
+    contact.wait_for_connection(timeout=20)
+    contact.put("open", wait=True)
+    (made,) = tray.run(load())
+    contact.destroy()
+    assert (made.ok, made.error) == (True, None)
+    (data,) = events(tray)
+    assert failed_members("oven", made.job.members, data) == {"t3-1": "StepError: oven: place 3 is fault: no contact"}
+    assert [of_place("oven", place, data)["oven_lithium_excess"] for place in (1, 3)] == [4.0, 8.0]
+    assert of_place("oven", 1, data)["oven_soak_mean_temperature"] == pytest.approx(500.0, abs=2.0)
+    assert data["oven_place2_state"] == "empty"
+    (keys,) = [document["data_keys"] for _, name, document in tray.documents if name == "descriptor"]
+    assert keys["oven_place1_lithium_excess"]["units"] == "percent"
+    (entry,) = tray.lab.ledger
+    assert [(one.sample, one.recipe["lithium_excess"]) for one in entry.samples] == [("3", 4.0), ("4", 8.0)]
+    again = tray.run(load(5), job("xrd", 5))
+    assert [one.ok for one in again] == [True, True], "the furnace goes on, and others know its samples"
+
+
+@pytest.mark.slow
+def test_a_load_over_channel_access_is_adopted_by_its_token_and_not_begun_again(tray: Crew[EpicsLab]) -> None:
+    longer = replace(load(), recipe=QUICK | {"time": 10.0})
+    tray.submit(longer)
+    oven = tray.lab.instrument("oven")
+    until(lambda: "500 degC" in oven.progress())
+    tray.stations["oven"].abort("look elsewhere")
+    assert tray.wait().error == "aborted: look elsewhere"
+    (adopted,) = tray.run(replace(longer, adopt=True))
+    assert (adopted.ok, adopted.error) == (True, None)
+    (data,) = events(tray)
+    assert [data[f"oven_place{place}_token"] for place in (1, 3)] == ["t3-0", "t3-1"]
+    assert [data[f"oven_place{place}_state"] for place in (1, 2, 3)] == ["done", "empty", "done"]
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from ophyd import Component, EpicsSignal, EpicsSignalRO, PVPositioner
 from ophyd.status import MoveStatus
 
 from campaigns.errors import BusyError, SampleError, StepError
-from instruments.devices.epics_furnace import EpicsFurnace
+from instruments.devices.epics_furnace import EpicsFurnace, EpicsPlace
 from instruments.job_instrument import SAMPLE_FAILED, JobInstrument, Quantity
 from instruments.load_samples import LoadSample
 from instruments.places import told_values, with_places
@@ -131,6 +131,7 @@ class Oven(EpicsFurnace):
     """A furnace over EPICS whose link counts as silent after .3 s."""
 
     made: ClassVar[list[Oven]] = []
+    measured: ClassVar[str] = "soak_mean_temperature"
 
     def __init__(self, prefix: str = "", *, name: str, fault: str = "", **more: Any) -> None:
         self._fault, self._read = fault, False
@@ -154,7 +155,7 @@ class Oven(EpicsFurnace):
             raise ConnectionError("the line is dead")
         found = super().read()
         if self._odd and self._fault == "nan":
-            found[f"{self.name}_soak_mean_temperature"]["value"] = math.nan
+            found[f"{self.name}_{self.measured}"]["value"] = math.nan
         return found
 
     def _settle(self, status: LabStatus, token: str) -> None:
@@ -162,6 +163,15 @@ class Oven(EpicsFurnace):
         if self._fault == "callback" and self._settled == 2:
             raise KeyError("no such register")
         super()._settle(status, token)
+
+
+_TwoCrucibles = with_places(Oven, 2, ["lithium_excess", "soak_mean_temperature"], EpicsPlace)
+
+
+class Crucibles(_TwoCrucibles, Oven):  # type: ignore[valid-type, misc]  # mypy does not follow classes that are made
+    """The furnace with two crucibles, of which the first has sample 0."""
+
+    measured = "place1_soak_mean_temperature"
 
 
 class Stage(PVPositioner):

@@ -31,6 +31,7 @@ class Kind:
         more: what else the campaign file says of the station.
         setting: what its recipe sets, from ``low`` to ``high`` in ``unit``.
         constants: what else its recipe sets.
+        own: a parameter that each sample of a load has for itself, where the setting is shared.
         signal: what is read, ``slope`` times the setting in ``read_in``.
         instrument: its name in the journal.
         served: whether it is behind a server.
@@ -47,6 +48,7 @@ class Kind:
     signal: tuple[str, str, float]
     instrument: str
     constants: Mapping[str, str] = field(default_factory=dict)
+    own: Mapping[str, Any] = field(default_factory=dict)
     more: Mapping[str, Any] = field(default_factory=dict)
     served: bool = False
     bound: bool = False
@@ -64,6 +66,18 @@ _PRESS = Kind(
     setting=("force", "kN", 1.0, 9.0),
     signal=("height", "mm", 2.0),
     instrument="press",
+)
+_OVEN = Kind(
+    name="epics",
+    title="EPICS",
+    about="a `JobInstrument` over Channel Access, whose server runs jobs and knows the last one by its token",
+    device="tests.loop.faults.devices:Oven",
+    settings={"prefix": "matrix:oven:"},
+    setting=("temperature", "degC", 400.0, 600.0),
+    signal=("soak_mean_temperature", "degC", 1.0),
+    instrument="matrix:oven:",
+    constants={"time": "1 h", "ramp_rate": "20 degC/min"},
+    served=True,
 )
 _PLAN = Kind(
     name="plan",
@@ -88,18 +102,7 @@ KINDS = (
         about="the same, with `process: true`",
         more={"process": True, "response_timeout": "3 s"},
     ),
-    Kind(
-        name="epics",
-        title="EPICS",
-        about="a `JobInstrument` over Channel Access, whose server runs jobs and knows the last one by its token",
-        device="tests.loop.faults.devices:Oven",
-        settings={"prefix": "matrix:oven:"},
-        setting=("temperature", "degC", 400.0, 600.0),
-        signal=("soak_mean_temperature", "degC", 1.0),
-        instrument="matrix:oven:",
-        constants={"time": "1 h", "ramp_rate": "20 degC/min"},
-        served=True,
-    ),
+    _OVEN,
     Kind(
         name="plain",
         title="plain device",
@@ -133,6 +136,17 @@ KINDS = (
         about="the same, with `process: true`",
         device="tests.loop.faults.devices:Tray",
         more={"capacity": 2, "process": True, "response_timeout": "3 s"},
+        places=2,
+    ),
+    replace(
+        _OVEN,
+        name="epics_load",
+        title="load, EPICS",
+        about="the furnace over Channel Access with two crucibles, whose server knows the samples of its load",
+        device="tests.loop.faults.devices:Crucibles",
+        constants={**_OVEN.constants, "lithium_excess": "$own"},
+        own={"kind": "float", "unit": "percent", "low": 1.0, "high": 9.0},
+        more={"capacity": 2},
         places=2,
     ),
     replace(
@@ -275,9 +289,9 @@ _ALL = ("soft", "process", "epics", "plain", "manual")
 def _everywhere(outcome: Outcome, **others: Cell) -> dict[str, Cell]:
     """Return the cells of a fault; a plan costs what its devices do, loads and lab processes what their driver does."""
     found: dict[str, Cell] = {**dict.fromkeys(_ALL, outcome), **others}
-    plan = found.get("plan", found["plain"])
-    others = {"load": found["soft"], "process_load": found["process"], "plan_load": plan, "lab": found["soft"]}
-    return {"plan": plan} | others | found
+    loads = {"load": "soft", "process_load": "process", "epics_load": "epics", "plan_load": "plan"}
+    found = {"plan": found["plain"], "lab": found["soft"], **found}
+    return {**{kind: found[single] for kind, single in loads.items()}, **found}
 
 
 _NO_SERVER = "has no server"
@@ -491,6 +505,12 @@ EXTENDED: Mapping[str, frozenset[str]] = {
     "process_load": frozenset(
         {
             *("silent", "mute", "callback", "busy", "unread", "late", "analysis_hangs", "analysis_exits"),
+            *("driver_exits", "clock_jumps", "ctrl_c", "ctrl_c_twice", "nan"),
+        }
+    ),
+    "epics_load": frozenset(
+        {
+            *("silent", "mute", "gone", "callback", "busy", "unread", "late", "analysis_hangs", "analysis_exits"),
             *("driver_exits", "clock_jumps", "ctrl_c", "ctrl_c_twice", "nan"),
         }
     ),

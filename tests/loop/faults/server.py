@@ -23,7 +23,7 @@ class HeldFurnace(FurnaceGroup):
     """A furnace that ends no program while it is held."""
 
     def __init__(self, prefix: str, floor: Floor) -> None:
-        super().__init__(prefix, speed=SPEED, journal=floor.journal)
+        super().__init__(prefix, speed=SPEED, journal=floor.journal, places=2)
         self._floor = floor
         self._begun: tuple[str, ...] = ()
 

@@ -235,7 +235,12 @@ class Cell:
         return {
             "name": "matrix",
             "seed": 1,
-            "space": {"parameters": {"it": {"kind": "float", "unit": unit, "low": low, "high": high}}},
+            "space": {
+                "parameters": {
+                    "it": {"kind": "float", "unit": unit, "low": low, "high": high},
+                    **({"own": dict(kind.own)} if kind.own else {}),
+                }
+            },
             "metrics": {"result": {"kind": "measured", "unit": read_in}},
             "objective": {"terms": [{"goal": "maximise", "metric": "result", "scale": 1.0}]},
             "planner": {"initial": 9},
@@ -423,14 +428,14 @@ class Cell:
             os.kill(driver, signal.SIGSTOP)
             return lambda: _go_on(driver)
         self.server.process.silence()
-        if self.kind.name == "epics" and seen:
+        if self.kind.served and not self.kind.bound and seen:
             until(lambda: "disconnected" in self.describe())
         return self.server.process.resume
 
     def disappear(self) -> None:
         """Kill the server, and let the time of the job pass, and that for which it is waited for once more."""
         self.server.kill()
-        if self.kind.name == "epics":
+        if self.kind.served and not self.kind.bound:
             until(lambda: "disconnected" in self.describe())
         clock = self._pass_time()
         until(lambda: self._began_next or any(isinstance(e, Warned) and " late: " in e.text for e in self.events))
@@ -520,7 +525,7 @@ class Cell:
         from ophyd import EpicsSignal
 
         puts: dict[str, Any] = {"matrix:axis:val": 0.5}
-        if self.kind.name == "epics":
+        if self.kind.served and not self.kind.bound:
             base = "matrix:oven:"
             puts = {f"{base}Temperature": 400.0, f"{base}Time": 1.0, f"{base}RampRate": 20.0, f"{base}Start": "theirs"}
         for name, value in puts.items():
@@ -626,5 +631,5 @@ def learnt(cell: Cell, trial: TrialRecord) -> str:
     got = models.measured.metrics["result"][models.learnt_from.index(trial.number)]
     assert got is not None
     true = cell.kind.signal[2] * float(trial.candidate.parameters["it"])
-    assert got.value == pytest.approx(true, abs=3.0 if cell.kind.name == "epics" else 0.05)
+    assert got.value == pytest.approx(true, abs=3.0 if cell.kind.served and not cell.kind.bound else 0.05)
     return VALUE

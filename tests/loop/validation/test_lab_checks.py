@@ -494,7 +494,10 @@ def test_an_instrument_of_ones_own_takes_as_many_samples_as_it_has_places(tmp_pa
     one = MADE.replace("furnace: {kind: furnace}", f"furnace: {own}", 1)
     assert "got 8; allowed: at most 2, as mine:Two has place_count places" in refused(tmp_path, one)
     epics = one.replace("mine:Two", "instruments.devices.epics_furnace:EpicsFurnace")
-    assert "EpicsFurnace takes one sample for a job; remove capacity" in refused(tmp_path, epics)
+    assert (
+        "EpicsFurnace takes one sample for a job, unless instruments.places:with_places makes more of it; remove"
+        in refused(tmp_path, epics)
+    )
 
 
 TRAY = """\
@@ -552,8 +555,20 @@ def test_an_instrument_that_was_given_places_is_known_by_its_source(tmp_path: Pa
     assert "temperature got 900 degC; allowed: 0 to 800" in refused(tmp_path, one)
 
 
+def test_a_furnace_over_epics_that_was_given_places_is_known_by_its_source(tmp_path: Path) -> None:
+    code = "from instruments.devices.epics_furnace import EpicsFurnace, EpicsPlace\nfrom instruments import places\n"
+    code += 'Crucibles = places.with_places(EpicsFurnace, 8, ["lithium_excess"], EpicsPlace)\n'
+    (tmp_path / "mine.py").write_text(code)
+    own = '{kind: device, device: "mine:Crucibles", settings: {prefix: "a:"}, capacity: 8}'
+    real = MADE.replace("furnace: {kind: furnace}", f"furnace: {own}", 1).replace("virtual", "epics, speed: 1")
+    assert "stations.furnace" not in refused(tmp_path, real), "the cycler alone has no sample here"
+    assert "at most 8, as mine:Crucibles" in refused(tmp_path, real.replace("capacity: 8", "capacity: 9"))
+
+
 def test_a_furnace_takes_a_load(tmp_path: Path) -> None:
-    checked(tmp_path, MADE.replace("{kind: furnace}", "{kind: furnace, capacity: 8, shared: [lithium_excess]}"))
+    load = MADE.replace("{kind: furnace}", "{kind: furnace, capacity: 8, shared: [lithium_excess]}")
+    checked(tmp_path, load)
+    checked(tmp_path, load.replace("kind: virtual", "kind: epics"))
 
 
 NAMED = MADE.replace(
