@@ -7,15 +7,22 @@ from typing import Any
 
 import pytest
 
+from campaigns.lab.laboratory import StepConfig
+from campaigns.lab.opening_hours import CalendarConfig
 from campaigns.load import load_campaign
 from campaigns.user_code.module_files import open_folder
 from campaigns.values import TrialState
 from loop.core.events import Event, StepStarted, Warned
+from loop.core.records import StepRecord
+from loop.execution.jobs.calendar_hold import CalendarHold
+from loop.execution.jobs.holds import PossibleJob
 from loop.execution.options import RunOptions
 from loop.storage.reader import Reader
 from loop.terminal.requests_view import stored_requests
 from loop.terminal.status_view import status_rows
+from simulators.virtual_clock import VirtualClock
 from tests.ruled_campaigns import CAMPAIGN, LAB, write_ruled
+from tests.trials import trial
 
 DAY = 24.0
 
@@ -59,3 +66,16 @@ def test_where_somebody_has_to_be_there_jobs_end_within_the_hours(tmp_path: Path
     assert all(begin % (7 * DAY) < 5 * DAY for begin, _ in times)
     assert all(begin % (7 * DAY) + 32 <= 5 * DAY for begin, _ in times)
     assert max(begin for begin, _ in times) > 0
+
+
+def test_a_job_that_has_begun_is_taken_up_again_whatever_the_hours() -> None:
+    step = StepConfig.model_validate({"name": "heat", "stations": ["furnace"], "timeout": "1 h"})
+    clock = VirtualClock()  # Monday at midnight
+    hold = CalendarHold({"furnace": CalendarConfig(hours=("Mon 08:00-09:00",))}, clock)
+    under_way = StepRecord("heat", 1, "furnace", "heat-1", TrialState.DISPATCHED, 0.0, None, None, "", 0.0)
+    begun = trial(3, TrialState.DISPATCHED, steps=(under_way,))
+    new = hold(PossibleJob(trial(4, TrialState.QUEUED), step, "furnace"))
+    clock.close()
+    assert new is not None
+    assert (new.reason, new.ends) == ("closed until Mon 08:00 of lab week 1", 8 * 3600.0)
+    assert hold(PossibleJob(begun, step, "furnace")) is None
