@@ -61,7 +61,12 @@ def beam() -> SimulatedExperiment:
 
 
 def campaign(
-    trials: int, furnaces: Sequence[str] = FURNACES, *, initial: int | None = None, **furnace: Any
+    trials: int,
+    furnaces: Sequence[str] = FURNACES,
+    *,
+    initial: int | None = None,
+    places: int = 1,
+    duration: str | None = None,
 ) -> Campaign:
     """Return a campaign of so many trials.
 
@@ -69,9 +74,14 @@ def campaign(
         trials: their number.
         furnaces: names of the stations.
         initial: trials of the initial design; all, unless models are to choose some.
-        furnace: what else is said of the furnaces.
+        places: how many samples a furnace takes under one program, and the diffractometer in one scan.
+        duration: how long a furnace's step is expected to take, where that is told.
     """
-    made = {"kind": "simulated", "experiment": "benchmarks.stations:oven", **furnace}
+    load: dict[str, Any] = {"capacity": places} if places > 1 else {}
+    made = {"kind": "simulated", "experiment": "benchmarks.stations:oven", **load}
+    seen = {"kind": "simulated", "experiment": "benchmarks.stations:beam", **load}
+    if load:
+        made["shared"] = ["hold"]
     recipe = {"hold": "$hold", "dose": "$dose"}
     return Campaign.model_validate(
         {
@@ -86,14 +96,20 @@ def campaign(
             },
             "metrics": {"signal": {"kind": "measured", "unit": "1"}},
             "objective": {"terms": [{"goal": "maximise", "metric": "signal", "scale": 1}]},
-            "planner": {"initial": initial or trials},
+            "planner": {"initial": initial or trials, "cost": "blind"},
             "lab": {"kind": "virtual"},
             "stations": {
                 **dict.fromkeys(furnaces, made),
-                "diffractometer": {"kind": "simulated", "experiment": "benchmarks.stations:beam"},
+                "diffractometer": seen,
             },
             "workflow": [
-                {"name": "make", "stations": list(furnaces), "recipe": recipe, "timeout": "1 min"},
+                {
+                    "name": "make",
+                    "stations": list(furnaces),
+                    "recipe": recipe,
+                    "timeout": "1 min",
+                    "duration": duration,
+                },
                 {
                     "name": "look",
                     "stations": ["diffractometer"],
@@ -219,16 +235,28 @@ def main(trials: int = typer.Option(40, min=4, help="Trials of the campaign.")) 
         )
     console.print(table)
     console.print(_loads())
+    console.print(_between_loads())
 
 
 def _loads() -> Table:
     """Return how long eight samples take in one load, and in eight of one."""
     table = Table("eight samples", "furnace jobs", "time (s)", "without overhead (s)")
     for name, capacity in (("one load of eight", 8), ("eight loads of one", 1)):
-        furnace: dict[str, Any] = {"capacity": capacity, "shared": ["hold"]} if capacity > 1 else {}
-        found = compare(campaign(8, FURNACES[:1], **furnace))
+        found = compare(campaign(8, FURNACES[:1], places=capacity))
         count = sum(map(len, found.wall.jobs.values()))
         table.add_row(name, str(count), f"{found.wall.span:.2f}", f"{found.bound.span:.2f}")
+    return table
+
+
+def _between_loads() -> Table:
+    """Return how long a furnace stands still between loads of eight, told how long a program takes or not."""
+    table = Table("four loads of eight", "time (s)", "gap, median (ms)", "gap, longest (ms)")
+    for name, duration in (("duration unknown", None), ("duration told", "hold")):
+        plan = campaign(32, FURNACES[:1], initial=8, places=8, duration=duration)
+        with tempfile.TemporaryDirectory() as folder:
+            found = work(plan, Path(folder), wall=True)
+        gaps = found.gaps
+        table.add_row(name, f"{found.span:.2f}", f"{1000 * gaps[len(gaps) // 2]:.0f}", f"{1000 * gaps[-1]:.0f}")
     return table
 
 

@@ -227,8 +227,8 @@ class StepConfig(Config):
     """Cost of one run of the step: a quantity, or a sum of parameters in USD (each in its own unit), such as
     2 + 0.5 * time."""
     duration: SecondsOrSum | None = None
-    """Expected duration of the step, for cost-aware choices: a quantity, or a sum of parameters in s. A manual step
-    takes as long in a simulated lab."""
+    """Expected duration of the step, for cost-aware choices, and for the next load to be suggested in time: a quantity,
+    or a sum of parameters in s. A manual step takes as long in a simulated lab."""
     instructions: str = ""
     """What a person is told (stations of kind manual), with {sample}, {material}, {settings}, or the name of a setting
     in braces, for what they are."""

@@ -83,6 +83,7 @@ class Manager:
         self._completion = TrialCompletion(parts, session, self._state, retraining, self._planning)
         self._loads = Loads(self._state, dispatcher, self._steps, session.clock)
         self._proposals_left = session.options.max_trials
+        self._each = 0.0  # how long the last suggestion took, in s of lab time
         self._may_suggest = True  # there is news since the planner had nothing to suggest
         dispatcher.analyst.abandoned = session.options.abort.is_set
 
@@ -194,7 +195,8 @@ class Manager:
         if self._planning.busy or self._stop.halted or self._stop.reason() is not None or self._proposals_left == 0:
             return False
         asked = requested_trial(self._state)
-        if asked is None and queue_is_full(self._state.open, self._loads.ahead(may_begin=self._has_capacity)):
+        ahead = self._loads.ahead(may_begin=self._has_capacity, each=self._each)
+        if asked is None and queue_is_full(self._state.open, ahead):
             return False
         if asked is not None and asked.refused:
             self._announce([asked])
@@ -207,16 +209,21 @@ class Manager:
             return True
         if not self._may_suggest:
             return False
-        fixed, queued = self._loads.fixed(), len(self._state.trials)
-        self._planning.begin(lambda: self._planner.suggest(fixed), self._take_suggestion)
+        fixed, queued, began = self._loads.fixed(), len(self._state.trials), self._session.clock.now()
+        self._planning.begin(lambda: self._planner.suggest(fixed), lambda done: self._take_suggestion(done, began))
         return len(self._state.trials) > queued
 
-    def _take_suggestion(self, done: Future[Suggestion]) -> None:
+    def _take_suggestion(self, done: Future[Suggestion], began: float) -> None:
         """Queue what the planner suggests; where it has nothing to suggest, it is asked again once there is news.
+
+        Args:
+            done: what it suggests.
+            began: when it was asked, in s of lab time.
 
         Raises:
             PlannerError: it cannot suggest anything, and nothing is under way.
         """
+        self._each = self._session.clock.now() - began
         try:
             suggestion = done.result()
         except SpaceExhaustedError as error:

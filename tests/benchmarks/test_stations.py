@@ -24,6 +24,6 @@ def test_the_same_jobs_take_wall_time_or_none_and_the_bound_is_the_shorter_one()
 
 
 def test_eight_samples_are_one_load_where_the_furnace_takes_eight(tmp_path: Path) -> None:
-    plan = campaign(8, FURNACES[:1], capacity=8, shared=["hold"])
+    plan = campaign(8, FURNACES[:1], places=8)
     (jobs,) = work(plan, tmp_path, wall=False).jobs.values()
     assert len(jobs) == 1

@@ -15,6 +15,9 @@ from loop.execution.jobs.holds import PossibleJob
 from loop.execution.jobs.queue_rules import AHEAD
 from loop.execution.jobs.step_runner import StepRunner
 
+_MARGIN = 2.0
+"""By which suggestions for a load are begun sooner than the last one took. Not tuned: a later fit takes longer."""
+
 
 class Loads:
     """Fills the places of stations: what samples share is the same for all of a load.
@@ -111,19 +114,46 @@ class Loads:
         ready = (max((s.ended or 0.0 for s in trial.done), default=0.0) for trial in load)
         return max(max(ends, default=0.0), min(ready))
 
-    def ahead(self, *, may_begin: bool) -> int:
-        """Return how many trials shall wait in the queue: one, or what fills a load that could begin now.
+    def ahead(self, *, may_begin: bool, each: float) -> int:
+        """Return how many trials shall wait in the queue: one, or what fills a load that could begin now, or soon.
 
-        While its station is at work, one does: the others are proposed with what is measured until it is free.
+        While its station is at work for longer, one does: the others are proposed with what is measured until then.
 
         Args:
             may_begin: whether a trial that waits could begin now.
+            each: how long a suggestion takes, in s of lab time.
         """
         if not may_begin or not self._state.campaign.steps:
             return AHEAD
-        step = self._state.campaign.steps[0]
-        free = [s for s in step.stations if self._dispatcher.orders.takes_loads(s) and self._dispatcher.idle(s)]
-        return max([AHEAD, *map(self._dispatcher.orders.capacity, free)])
+        orders = self._dispatcher.orders
+        taking = [s for s in self._state.campaign.steps[0].stations if orders.takes_loads(s)]
+        soon = (s for s in taking if self._is_free_within(s, _MARGIN * each * orders.capacity(s)))
+        return max([AHEAD, *map(orders.capacity, soon)])
+
+    def _is_free_within(self, station: str, seconds: float) -> bool:
+        """Return whether a station takes a load now, or within some seconds by the duration that its steps state."""
+        if self._dispatcher.idle(station):
+            return True
+        ends = self._expected_end(station)
+        if seconds <= 0.0 or ends is None or self._dispatcher.unused(station):
+            return False
+        if self._clock.now() < ends - seconds:
+            self._dispatcher.wake_at(ends - seconds)
+            return False
+        return True
+
+    def _expected_end(self, station: str) -> float | None:
+        """Return when a station's job is expected to end, in s of lab time; None where nothing is said of that."""
+        ends = [
+            step.started + self._state.campaign.step(step.name).duration_of(trial.candidate.parameters)
+            for trial in self._state.open
+            for step in trial.steps
+            if step.open
+            and step.station == station
+            and step.started is not None
+            and self._state.campaign.step(step.name).duration is not None
+        ]
+        return max(ends, default=None)
 
     def fixed(self) -> dict[str, Scalar]:
         """Return the parameters of the next proposal that a load has fixed, which has places left.

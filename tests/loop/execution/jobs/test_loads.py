@@ -210,6 +210,28 @@ def test_proposals_go_by_the_program_of_a_load_until_its_places_are_given_away(o
         assert floor.loads.fixed() == ({} if number == 3 else HOT)
 
 
+def test_what_fills_a_load_is_suggested_before_its_furnace_falls_free_where_it_is_known_when(opened: Opened) -> None:
+    workflow = loaded()["workflow"]
+    workflow[0]["duration"] = "10 h"
+    floor = opened(PROGRAM, workflow=workflow)
+    now = floor.lab.clock.now()
+    assert floor.loads.ahead(may_begin=True, each=0.0) == 4, "the furnace is free"
+    floor.begin()
+    assert floor.loads.ahead(may_begin=True, each=0.0) == 1, "lab time stands still while a suggestion is made"
+    assert floor.loads.ahead(may_begin=False, each=2 * 3600.0) == 1
+    assert floor.loads.ahead(may_begin=True, each=2 * 3600.0) == 4, "four of two hours each are begun now"
+    assert floor.loads.ahead(may_begin=True, each=1800.0) == 1, "four of half an hour each, begun four hours before it"
+    assert floor.runner.next_result(lambda: False) is None, "woken then"
+    assert floor.lab.clock.now() == pytest.approx(now + 6 * 3600.0)
+    assert floor.loads.ahead(may_begin=True, each=1800.0) == 4
+
+
+def test_nothing_is_suggested_ahead_of_a_furnace_of_which_nobody_knows_how_long_it_takes(opened: Opened) -> None:
+    floor = opened(PROGRAM)
+    floor.begin()
+    assert floor.loads.ahead(may_begin=True, each=2 * 3600.0) == 1
+
+
 MOMENTS = ("running", "dispatched", "started", "event", "acquired")
 
 
