@@ -126,7 +126,6 @@ _Named = tuple[str, object, Use, Mapping[str, Any]]
 
 
 def given_to_plan(station: Any) -> dict[str, Any]:
-    """Return the arguments of a station's plan that may be given: setpoint to what it is, all others to None."""
     """Return the arguments that a station's plan may be given: setpoint to what it is, all others to None."""
     useless = "sample" if station.capacity > 1 else SAMPLES
     others = dict.fromkeys((*station.bound, *(key for key in BY_THE_WAY if key != useless)))

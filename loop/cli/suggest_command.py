@@ -13,7 +13,7 @@ from campaigns.errors import CampaignError
 from campaigns.load import located, parse_campaign, read_text
 from campaigns.user_code.module_files import open_folder
 from loop.core.events import Event, SourceRead, Warned
-from loop.core.formatting import candidate_text, format_uncertain, unit_text
+from loop.core.formatting import candidate_text, format_uncertain, headed
 from loop.core.records import TrialRecord
 from loop.execution.options import RunOptions
 from loop.sampling.nonempty import check_not_empty
@@ -65,7 +65,8 @@ def _show(event: Event) -> None:
 def _table(campaign: Campaign, trials: list[TrialRecord]) -> Table:
     """Return the trials that wait, each with what the models expect of it."""
     metrics = {name: metric.unit for name, metric in campaign.measured.items()}
-    table = new_table("trial", "candidate", *(f"expected {name}{_unit(unit)}" for name, unit in metrics.items()), "why")
+    heads = [headed(f"expected {name}", unit) for name, unit in metrics.items()]
+    table = new_table("trial", "candidate", *heads, "why")
     units = {name: one.unit for name, one in campaign.space.all_parameters.items()}
     for trial in trials:
         expected = [trial.proposal.predictions.get(name) for name in metrics]
@@ -73,7 +74,3 @@ def _table(campaign: Campaign, trials: list[TrialRecord]) -> Table:
         why = trial.proposal.reason or trial.proposal.generator
         table.add_row(str(trial.number), candidate_text(trial.candidate, units), *cells, why)
     return table
-
-
-def _unit(unit: str) -> str:
-    return f" [{unit}]" if unit_text(unit) else ""

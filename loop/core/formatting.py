@@ -98,6 +98,11 @@ def unit_text(unit: str) -> str:
     return "" if unit in ("1", "") else f" {unit}"
 
 
+def headed(name: str, unit: str) -> str:
+    """Return the head of a column for people, with the unit of its numbers in brackets where they have one."""
+    return f"{name} [{unit}]" if unit_text(unit) else name
+
+
 def score_text(one: TrialRecord | CandidateResult) -> str:
     """Return a trial's score with its uncertainty or a candidate's with its standard error, or a dash."""
     return format_uncertain(one.score, one.score_sd)

@@ -15,7 +15,7 @@ from campaigns.lab.laboratory import StepConfig
 from campaigns.lab.manual_steps import SD, AskConfig, UncertaintyAsk
 from campaigns.tables.files import workbook
 from campaigns.tables.named_columns import MATERIAL, TRIAL, sd_name
-from loop.core.formatting import unit_text
+from loop.core.formatting import headed
 from loop.core.records import TrialRecord
 from loop.core.serialization import positive_zero
 from loop.service.journal_editor import JournalEditor
@@ -87,7 +87,7 @@ def trial_sheet(editor: JournalEditor) -> TrialSheet:
         values = [positive_zero(trial.candidate.parameters.get(name)) for name in parameters]
         material = [trial.candidate.material] if MATERIAL in known else []
         rows.append([trial.number, *material, *map(_rounded, values), text, *[None] * len(asks)])
-    heads = [*known, *(_head(n, unit) for n, unit in parameters.items()), INSTRUCTIONS, *_entries(asks)]
+    heads = [*known, *(headed(n, unit) for n, unit in parameters.items()), INSTRUCTIONS, *_entries(asks)]
     return TrialSheet(f"{campaign.name}: trials to do", *_without_empty(heads, rows))
 
 
@@ -106,11 +106,7 @@ def _entries(asks: dict[str, AskConfig]) -> Iterator[str]:
     """Yield the heads of what is to be filled in."""
     for name, ask in asks.items():
         column = sd_name(name.removesuffix(SD)) if isinstance(ask, UncertaintyAsk) else name
-        yield _head(column, ask.unit or "")
-
-
-def _head(name: str, unit: str) -> str:
-    return f"{name} [{unit}]" if unit_text(unit) else name
+        yield headed(column, ask.unit or "")
 
 
 def _rounded(value: Any) -> Any:

@@ -30,7 +30,7 @@ from campaigns.tables.named_columns import (
 )
 from campaigns.values import MetricValue
 from loop.core.candidate_results import CandidateResult, listing
-from loop.core.formatting import candidate_text, format_uncertain, one_line, score_text, state_text, unit_text
+from loop.core.formatting import candidate_text, format_uncertain, headed, one_line, score_text, state_text
 from loop.core.outcome_constraints import broken_text
 from loop.core.pareto import Front
 from loop.core.records import TrialRecord
@@ -74,7 +74,7 @@ def ranking_table(found: Iterable[CandidateResult], shown: ShownRanking) -> Tabl
     """Return the best candidates, with pooled values and what each term gives to the score, feasible ones first."""
     best = listing(found)[: shown.count]
     metrics = _metric_units([one if one.metrics else one.readings[0] for one in best], shown.order)
-    heads = [_headed(n, u) for n, u in metrics.items()]
+    heads = [headed(n, u) for n, u in metrics.items()]
     terms = [f"score from {term.metric}" for term in shown.terms]
     table = new_table("rank", "trials", "readings", "candidate", *heads, *terms, "score", "feasible")
     for rank, one in enumerate(best, 1):
@@ -150,7 +150,7 @@ def ranking_csv(
 def _remark(one: CandidateResult) -> str:
     """Return why a candidate is a suspected outlier, with the readings that are not pooled."""
     names = _metric_units(one.readings) if one.disputed else {}
-    singles = [f"{_headed(name, unit)} {_single(one, name)}" for name, unit in names.items()]
+    singles = [f"{headed(name, unit)} {_single(one, name)}" for name, unit in names.items()]
     return one_line("; ".join([*(["readings not pooled", *singles] if singles else []), one.outlier]))
 
 
@@ -168,7 +168,7 @@ def _metric_cells(one: TrialRecord | CandidateResult, metrics: Iterable[str]) ->
 def front_table(front: Front, units: Mapping[str, str]) -> Table:
     """Return the candidates of a front with their pooled values, best in the first term first."""
     metrics = _metric_units(front.candidates)
-    table = new_table("trials", "n", "candidate", *(_headed(n, u) for n, u in metrics.items()))
+    table = new_table("trials", "n", "candidate", *(headed(n, u) for n, u in metrics.items()))
     for one in front.candidates:
         values = [_metric_cell(one.metrics.get(name)) for name in metrics]
         table.add_row(one.named, str(len(one.readings)), candidate_text(one.candidate, units), *values)
@@ -190,7 +190,7 @@ def trials_table(
         objective: of the campaign, whose constraints trials break; None where none does.
     """
     metrics = _metric_units(trials)
-    heads = ["score"] if front is None else ["front", *(_headed(n, metrics.get(n, "")) for n in front.metrics)]
+    heads = ["score"] if front is None else ["front", *(headed(n, metrics.get(n, "")) for n in front.metrics)]
     table = new_table("trial", "state", *heads, "candidate", "reason")
     for trial in trials:
         candidate = candidate_text(trial.candidate, units)
@@ -261,10 +261,6 @@ def _metric_units(trials: Iterable[TrialRecord | CandidateResult], order: Sequen
 def _column(name: str, unit: str) -> str:
     """Return the head of a column that says what its numbers are in, whatever the reader takes for granted."""
     return f"{name} [{unit}]" if unit else name
-
-
-def _headed(name: str, unit: str) -> str:
-    return f"{name} [{unit}]" if unit_text(unit) else name
 
 
 def _metric_cell(metric: MetricValue | None) -> str:
