@@ -21,13 +21,18 @@ BY_HAND_WITHOUT = ("lab", "stations", "workflow")
 """Keys without which a campaign is done by hand."""
 
 
+def is_by_hand(data: Mapping[str, Any]) -> bool:
+    """Return whether the sections of a campaign, as the file has them, say nothing of a laboratory."""
+    return not any(key in data for key in BY_HAND_WITHOUT)
+
+
 def with_bench(data: Any) -> Any:
     """Return the sections of a campaign; where nothing is said of a laboratory, with a bench at which people do it all.
 
     Args:
         data: top-level key to what stands in the file.
     """
-    if not isinstance(data, Mapping) or any(key in data for key in BY_HAND_WITHOUT) or "metrics" not in data:
+    if not isinstance(data, Mapping) or not is_by_hand(data) or "metrics" not in data:
         return data
     metrics = data["metrics"] if isinstance(data["metrics"], Mapping) else {}
     step = {"name": EXPERIMENT, "stations": [BENCH], "gives": list(_measured(metrics)), "timeout": _TIMEOUT}

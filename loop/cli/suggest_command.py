@@ -36,13 +36,13 @@ def suggest_trials(file: Path, url: str | None, count: int) -> None:
     check_not_empty(campaign, str(file))
     open_folder(file.absolute().parent)  # modules beside the campaign can be named in it
     print_rows([("loading", "Ax and BoTorch, which takes seconds")])
-    from loop.service.suggestions import suggest_batch, waiting_trials
+    from loop.service.suggestions import suggest_batch
 
     try:
         found = suggest_batch(campaign, RunOptions(url or default_store(file), text, count), _show)
     except CampaignError as error:
         raise CampaignError(located(error.problems, file), str(file)) from error
-    waiting = waiting_trials(found.trials)
+    waiting = [trial for trial in found.trials if trial.waits]
     if waiting:
         print_tables(_table(campaign, waiting))
     print_rows([("ended", found.reason)])

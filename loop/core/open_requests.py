@@ -11,7 +11,7 @@ from typing import Any
 
 from campaigns.decisions import AnswerStep, Settlement, StationMode, WithdrawTrial
 from campaigns.fidelity import FULL
-from campaigns.lab.by_hand import BY_HAND_WITHOUT
+from campaigns.lab.by_hand import is_by_hand
 from campaigns.values import TrialState
 from loop.core.formatting import date_time, one_line, trials_text, unit_text
 from loop.core.journal import Amendment
@@ -153,8 +153,8 @@ def _uncertain(facts: CampaignFacts) -> Iterator[OpenRequest]:
 
 def _by_hand(facts: CampaignFacts) -> Iterator[OpenRequest]:
     """Yield a request for the trials that wait in a campaign without a laboratory, which people do by themselves."""
-    waiting = [trial for trial in facts.trials if not trial.state.ended and not trial.begun]
-    if not waiting or any(key in facts.source for key in BY_HAND_WITHOUT):
+    waiting = [trial for trial in facts.trials if trial.waits]
+    if not waiting or not is_by_hand(facts.source):
         return
     metrics = (name for name, one in dict(facts.source["metrics"]).items() if one.get("kind") == "measured")
     words = " ".join(f"{name}=VALUE" for name in metrics)

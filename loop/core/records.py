@@ -188,6 +188,11 @@ class TrialRecord:
         return any(step.state is not TrialState.WITHDRAWN for step in self.steps)
 
     @property
+    def waits(self) -> bool:
+        """Whether it is to be done, and nobody has begun it."""
+        return not self.state.ended and not self.begun
+
+    @property
     def fidelity(self) -> str:
         """At which fidelity the trial is."""
         return self.proposal.fidelity

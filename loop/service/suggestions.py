@@ -8,7 +8,6 @@ from campaigns.amendments import AddTrial
 from campaigns.campaign import Campaign
 from loop.core.events import Event, SourceRead, Warned
 from loop.core.fingerprint import campaign_record
-from loop.core.records import TrialRecord
 from loop.execution.campaign_state import CampaignState
 from loop.execution.completion import TrialCompletion
 from loop.execution.decisions.offline_settlements import settle_waiting
@@ -105,8 +104,3 @@ class _Batch:
             except SpaceExhaustedError as error:
                 return str(error)
         return f"{wanted} proposed, as asked"
-
-
-def waiting_trials(trials: tuple[TrialRecord, ...]) -> list[TrialRecord]:
-    """Return the trials that nobody has begun."""
-    return [trial for trial in trials if not trial.state.ended and not trial.begun]

@@ -98,7 +98,7 @@ def _open(editor: JournalEditor) -> Iterator[tuple[TrialRecord, StepConfig]]:
     for trial in editor.journal.trials():
         if trial.number in asked:
             yield trial, campaign.step(trial.steps[-1].name)
-        elif by_people and not trial.state.ended and not trial.begun:
+        elif by_people and trial.waits:
             yield trial, campaign.workflow[0]
 
 
