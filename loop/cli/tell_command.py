@@ -8,7 +8,7 @@ from pathlib import Path
 from loop.service.amendment_parser import pairs, wrong
 from loop.service.journal_editor import numbers, open_journal_editor, split_file_argument
 from loop.service.told_results import ToldResult, results_of, tell
-from loop.service.trial_sheet import trial_sheet, write_sheet
+from loop.service.trial_sheet import PRINTED, trial_sheet, write_sheet
 
 
 def tell_all(words: Sequence[str], table: Path | None, url: str | None, reason: str) -> Iterator[str]:
@@ -40,7 +40,7 @@ def write_open_trials(words: Sequence[str], out: Path | None, url: str | None) -
 
     Args:
         words: the campaign file, if it is named.
-        out: where to write it; beside the current folder's files if None.
+        out: where to write it; NAME.sheet.csv in the current folder if None.
         url: of the store, or None.
 
     Raises:
@@ -53,6 +53,7 @@ def write_open_trials(words: Sequence[str], out: Path | None, url: str | None) -
     editor = open_journal_editor(file, url, "a sheet is written")
     sheet, path = trial_sheet(editor), out or Path(f"{editor.campaign.name}.sheet.csv")
     write_sheet(sheet, path)
-    filled = "fill it in, then" if path.suffix.lower() != ".html" else "for each line:"
-    how = f"--from {path}" if path.suffix.lower() != ".html" else "TRIAL METRIC=VALUE"
-    yield f"{path} written: {len(sheet.rows)} to do; {filled} 'athanor trial tell {how}'"
+    printed = path.suffix.lower() == PRINTED
+    how = "for each line: 'athanor trial tell TRIAL METRIC=VALUE'"
+    how = how if printed else f"fill it in, then 'athanor trial tell --from {path}'"
+    yield f"{path} written: {len(sheet.rows)} to do; {how}"

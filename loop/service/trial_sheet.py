@@ -22,9 +22,10 @@ from loop.service.journal_editor import JournalEditor
 from loop.service.manual_answers import asked_trials
 from loop.storage.artefacts import ASKED
 
+PRINTED = ".html"
+"""How the name of a sheet ends that is printed, and so not read back."""
 INSTRUCTIONS = "instructions"
 """Head of the column that says what to do."""
-_ALLOWED = "allowed: a name that ends in .csv, .xlsx or .html"
 _PAGE = """\
 <!doctype html>
 <html lang="en">
@@ -78,17 +79,19 @@ def trial_sheet(editor: JournalEditor) -> TrialSheet:
         advice = "'athanor suggest' proposes trials, and 'athanor requests' says what else is asked"
         raise CampaignError([Problem("", f"no trial waits for a person; {advice}")], "")
     asks = {name: ask for _, step in trials for name, ask in step.asks.items()}
-    parameters = {name: one.unit for name, one in campaign.space.all_parameters.items()}
-    known = [TRIAL, *([MATERIAL] if campaign.space.pool is not None else [])]
     told = {token: str(kept["text"]) for token, kept in editor.journal.artefacts(ASKED).items()}
-    rows = []
-    for trial, _ in trials:
-        text = told.get(trial.steps[-1].token, "") if trial.steps else ""
-        values = [positive_zero(trial.candidate.parameters.get(name)) for name in parameters]
-        material = [trial.candidate.material] if MATERIAL in known else []
-        rows.append([trial.number, *material, *map(_rounded, values), text, *[None] * len(asks)])
-    heads = [*known, *(headed(n, unit) for n, unit in parameters.items()), INSTRUCTIONS, *_entries(asks)]
-    return TrialSheet(f"{campaign.name}: trials to do", *_without_empty(heads, rows))
+    columns: list[tuple[str, list[Any]]] = [(TRIAL, [trial.number for trial, _ in trials])]
+    if campaign.space.pool is not None:
+        columns.append((MATERIAL, [trial.candidate.material for trial, _ in trials]))
+    for name, one in campaign.space.all_parameters.items():
+        values = [_rounded(trial.candidate.parameters.get(name)) for trial, _ in trials]
+        columns.append((headed(name, one.unit), values))
+    texts = [told.get(trial.steps[-1].token, "") if trial.steps else "" for trial, _ in trials]
+    if any(texts):
+        columns.append((INSTRUCTIONS, texts))
+    columns += [(head, [None] * len(trials)) for head in _entries(asks)]
+    heads, cells = zip(*columns, strict=True)
+    return TrialSheet(f"{campaign.name}: trials to do", heads, list(zip(*cells, strict=True)))
 
 
 def _open(editor: JournalEditor) -> Iterator[tuple[TrialRecord, StepConfig]]:
@@ -111,15 +114,7 @@ def _entries(asks: dict[str, AskConfig]) -> Iterator[str]:
 
 def _rounded(value: Any) -> Any:
     """Return a value as people set it: a number with six digits."""
-    return float(f"{value:.6g}") if isinstance(value, float) else value
-
-
-def _without_empty(heads: list[str], rows: list[list[Any]]) -> tuple[list[str], list[list[Any]]]:
-    """Return heads and rows without the instructions where none says anything."""
-    place = heads.index(INSTRUCTIONS)
-    if any(row[place] for row in rows):
-        return heads, rows
-    return heads[:place] + heads[place + 1 :], [row[:place] + row[place + 1 :] for row in rows]
+    return positive_zero(float(f"{value:.6g}") if isinstance(value, float) else value)
 
 
 def write_sheet(sheet: TrialSheet, path: Path) -> None:
@@ -129,10 +124,10 @@ def write_sheet(sheet: TrialSheet, path: Path) -> None:
         CampaignError: the name has another ending, or the file exists, as it may have been filled in.
         TableError: a workbook is wanted, and the library for it is not installed.
     """
-    kind = path.suffix.lower()
-    if kind not in (".csv", ".xlsx", ".html"):
-        raise CampaignError([Problem("--out", f"got {path.name}; {_ALLOWED}")], "")
-    content = {".csv": _csv, ".xlsx": _workbook, ".html": _page}[kind](sheet)
+    kinds = {".csv": _csv, ".xlsx": _workbook, PRINTED: _page}
+    if (make := kinds.get(path.suffix.lower())) is None:
+        raise CampaignError([Problem("--out", f"got {path.name}; allowed: a name that ends in {', '.join(kinds)}")], "")
+    content = make(sheet)
     try:
         with path.open("xb") as file:
             file.write(content)
