@@ -123,6 +123,8 @@ class Manager:
                 or self._reserve()
             ):
                 pass
+            for text in self._stock.runs_low():
+                self._session.on_event(Warned(text))
             if not (self._steps.busy or self._planning.busy or self._resting or self._awaits_late):
                 break
             self._samples.publish()
@@ -150,8 +152,6 @@ class Manager:
     def _take_note(self, trial: TrialRecord) -> None:
         """Let all campaigns on the lab file know what the jobs of a trial have used, and that stations had them."""
         self._stock.settle(trial)
-        for text in self._stock.runs_low():
-            self._session.on_event(Warned(text))
         self._standards.settle(trial)
 
     def _check_kept(self) -> None:
@@ -331,16 +331,16 @@ class Manager:
 
     def _tell_full(self) -> None:
         """Say once, while no station works, that trials wait as enough of them are under way."""
-        waiting = [trial.number for trial in self._state.open if not trial.begun]
-        if self._steps.busy or not waiting or self._has_capacity:
-            self._told_full = self._told_full and not self._has_capacity
+        if self._has_capacity:
+            self._told_full = False
             return
-        if not self._told_full:
-            verb = "waits" if len(waiting) == 1 else "wait"
-            full = "no more are under way than the stations in use have places"
-            text = f"{trials_text(waiting)} {verb} until one that is under way has ended: {full}"
-            self._session.on_event(Warned(text))
-        self._told_full = True
+        waiting = [trial.number for trial in self._state.open if not trial.begun]
+        if self._told_full or self._steps.busy or not waiting:
+            return
+        self._told_full, verb = True, "waits" if len(waiting) == 1 else "wait"
+        full = "no more are under way than the stations in use have places"
+        text = f"{trials_text(waiting)} {verb} until one that is under way has ended: {full}"
+        self._session.on_event(Warned(text))
 
     def _awaiting(self, step: StepConfig) -> list[TrialRecord]:
         """Return the trials that could be part of a load at a step: a load begins as a whole."""
