@@ -260,12 +260,12 @@ def _waiting(facts: CampaignFacts) -> Iterator[OpenRequest]:
         if name not in facts.unsafe:
             alike.setdefault((wait.reason, wait.about), {})[name] = wait
     for (reason, about), waits in alike.items():
-        who = f"{', '.join(waits)} wait, and go on" if len(waits) > 1 else f"{', '.join(waits)} waits, and goes on"
-        ways = dict.fromkeys(way for wait in waits.values() for way in map(tuple, wait.ways))
+        goes = "wait, and go on by themselves" if len(waits) > 1 else "waits, and goes on by itself"
+        ways = dict.fromkeys(way for wait in waits.values() for way in wait.ways)
         answers = [Answer(command, effect) for command, effect in ways]
         answers += [Answer(f"station out {name}", f"leave {name} out, and ask no more") for name in waits]
         since = min(wait.since for wait in waits.values())
-        what = f"{who} by {'themselves' if len(waits) > 1 else 'itself'} once this is mended: {one_line(reason)}"
+        what = f"{', '.join(waits)} {goes} once this is mended: {one_line(reason)}"
         yield OpenRequest(what, since, tuple(answers), otherwise=_otherwise(facts.source, about))
 
 

@@ -8,7 +8,7 @@ from campaigns.lab.calibration_standard import StandardConfig
 from campaigns.lab.lab_rules import STOP, LabFileConfig, LabStationConfig, LimitConfig
 from campaigns.lab.opening_hours import CalendarConfig
 from campaigns.values import Scalar
-from loop.core.formatting import duration, unit_text
+from loop.core.formatting import counted, duration, unit_text
 
 
 def lab_file_rows(rules: LabFileConfig) -> Iterator[tuple[str, str]]:
@@ -18,8 +18,8 @@ def lab_file_rows(rules: LabFileConfig) -> Iterator[tuple[str, str]]:
     yield from (("forbidden", text) for text in rules.forbidden)
     yield from (("emergency stop", f"when {text}") for text in rules.emergency)
     for name, place in rules.positions.items():
-        room = "any number of samples" if place.capacity is None else f"{place.capacity} samples"
-        yield "position", f"{name}: {room}".replace(" 1 samples", " 1 sample")
+        room = "any number of samples" if place.capacity is None else counted(place.capacity, "sample")
+        yield "position", f"{name}: {room}"
     for name, one in rules.consumables.items():
         reorder = f", reordered below {_told(one.reorder_at)}" if one.reorder_at else ""
         yield "stock", f"{name}: {_told(one.stock)} at first{reorder}"
@@ -57,7 +57,7 @@ def _calendar(one: CalendarConfig) -> str:
 
 
 def _standard(one: StandardConfig) -> str:
-    often = [] if one.every_trials is None else [f"every {one.every_trials} jobs"]
+    often = [] if one.every_trials is None else [f"every {counted(one.every_trials, 'job')}"]
     often += [] if one.every is None else [f"every {duration(one.every)}"]
     wanted = f"{one.metric} {one.value:g} ± {one.tolerance:g}{unit_text(one.unit)}"
     then = "it is taken out" if one.then == "out" else "its trials are flagged"

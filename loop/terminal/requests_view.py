@@ -41,7 +41,8 @@ def stored_waits(store: Reader) -> dict[str, StationWait]:
     """Return station to why it waits in the run that goes on now; nothing where none does."""
     if current_lease(store.path) is None:
         return {}
-    return {name: StationWait(**kept) for name, kept in store.artefacts(WAITS).items()}
+    found = store.artefacts(WAITS).items()
+    return {name: StationWait(**{**kept, "ways": tuple(map(tuple, kept["ways"]))}) for name, kept in found}
 
 
 def stored_unsafe(store: Reader) -> dict[str, tuple[str, float]]:
