@@ -180,10 +180,15 @@ class JobInstrument(Device):
         return getattr(self, f"place{number}")
 
     @property
+    def numbered_places(self) -> dict[int, Any]:
+        """The places by their numbers, in order; empty at an instrument for one sample."""
+        numbers = range(1, self.place_count + 1) if self.place_count > 1 else ()
+        return {number: self.place(number) for number in numbers}
+
+    @property
     def filled(self) -> dict[int, Any]:
         """The places in which a sample stands, by their numbers; empty at an instrument for one sample."""
-        numbers = range(1, self.place_count + 1) if self.place_count > 1 else ()
-        return {number: self.place(number) for number in numbers if self.place(number).sample.get()}
+        return {number: place for number, place in self.numbered_places.items() if place.sample.get()}
 
     @property
     def told(self) -> list[tuple[dict[str, Scalar], str]]:

@@ -62,8 +62,7 @@ def told_values(instrument: JobInstrument) -> dict[str, Scalar]:
     """
     common = [key for key in instrument.settings if instrument.place_count == 1 or key not in instrument.own]
     found: dict[str, Scalar] = {key: getattr(instrument, key).get() for key in common}
-    for number in range(1, instrument.place_count + 1) if instrument.place_count > 1 else ():
-        place = instrument.place(number)
+    for number, place in instrument.numbered_places.items():
         keys = (*OF_SAMPLE, "token", *instrument.own_settings) if place.sample.get() else ("sample",)
         found |= {f"place{number}.{key}": getattr(place, key).get() for key in keys}
     return found

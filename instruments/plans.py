@@ -150,9 +150,8 @@ def _loaded(instrument: JobInstrument, job: Job) -> Told:
     members, own = {one.place: one for one in job.members}, instrument.own_settings
     common = {key: value for key, value in recipes[job.members[0].place].items() if key not in own}
     told: Told = [(getattr(instrument, key), value) for key, value in {"step": job.step, **common}.items()]
-    for number in range(1, instrument.place_count + 1):
-        place, member = instrument.place(number), members.get(number)
-        if member is None:
+    for number, place in instrument.numbered_places.items():
+        if (member := members.get(number)) is None:
             told.append((place.sample, ""))
             continue
         header: dict[str, Scalar] = {

@@ -152,12 +152,10 @@ class VirtualInstrument(JobInstrument):
 
     def _loaded(self) -> Iterator[PlacedSample]:
         """Yield the samples that stand in the places."""
-        for number in range(1, self.place_count + 1) if self.place_count > 1 else ():
-            place = self.place(number)
-            if sample := place.sample.get():
-                recipe = {key: getattr(place, key).get() for key in self.own_settings}
-                material, attempt = _material_name(place), place.attempt.get()
-                yield PlacedSample(place.token.get(), sample, material, attempt, number, recipe)
+        for number, place in self.filled.items():
+            recipe = {key: getattr(place, key).get() for key in self.own_settings}
+            header = (place.sample.get(), _material_name(place), place.attempt.get())
+            yield PlacedSample(place.token.get(), *header, number, recipe)
 
     def _assume_job(self, entry: LedgerEntry, *, new: bool = False) -> None:
         """Be at a job: now begun, under way, or over."""
@@ -207,8 +205,8 @@ class VirtualInstrument(JobInstrument):
         header = {} if entry.load else _header(entry)
         for key, value in {**header, **entry.recipe, "step": entry.step, "token": entry.token}.items():
             getattr(self, key).put(value)
-        for number in range(1, self.place_count + 1) if self.place_count > 1 else ():
-            self._clear(self.place(number))
+        for place in self.numbered_places.values():
+            self._clear(place)
         for placed in entry.load:
             place, header = self.place(placed.place), _header(placed) | {"token": placed.token, "state": "busy"}
             for key, value in {**header, **placed.recipe}.items():

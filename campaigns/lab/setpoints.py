@@ -53,11 +53,11 @@ TAKEN_NAMES = frozenset(
     clear_sub clock close collect complete component_names configuration_attrs configure connected connection_timeout
     control_layer_log defaults describe describe_collect describe_configuration destroy documents dotted_name
     event_types filled get get_device_tuple get_instantiated_signals halt has_finished has_job hints interlocks is_at
-    is_unattended job_duration kickoff kind lazy_wait_for_connection limits log material message name never_began of
-    on_mistake own own_settings parent pause place place_count position prefix prepare progress put read read_attrs
-    read_configuration readbacks remember_in remembers_jobs report resume root sample set set_defaults settings
-    signal_names silence stage stage_sigs start state step stop subscribe subscriptions summary texts token told
-    trigger trigger_signals unit_of unstage unsubscribe unsubscribe_all verify wait_for_connection walk_components
+    is_unattended job_duration kickoff kind lazy_wait_for_connection limits log material message name never_began
+    numbered_places of on_mistake own own_settings parent pause place place_count position prefix prepare progress put
+    read read_attrs read_configuration readbacks remember_in remembers_jobs report resume root sample set set_defaults
+    settings signal_names silence stage stage_sigs start state step stop subscribe subscriptions summary texts token
+    told trigger trigger_signals unit_of unstage unsubscribe unsubscribe_all verify wait_for_connection walk_components
     walk_signals walk_subdevice_classes walk_subdevices with_defaults
     """.split()  # noqa: SIM905 - a hundred lines as a list
 )

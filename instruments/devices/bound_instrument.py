@@ -73,9 +73,8 @@ class BoundInstrument(JobInstrument):
         self._origin, self._began = time.time() - time.monotonic(), 0.0
         self._worker: threading.Thread | None = None
         self._prepared = False
-        numbers = range(1, self.place_count + 1) if self.place_count > 1 else ()
         for key, setpoint in binding.setpoints.items():
-            for one in (self, *map(self.place, numbers if key in self.own else ())):
+            for one in (self, *(self.numbered_places.values() if key in self.own else ())):
                 getattr(one, key).unit = setpoint.unit
 
     @classmethod

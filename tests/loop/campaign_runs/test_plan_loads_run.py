@@ -11,6 +11,7 @@ from campaigns.values import TrialState
 from loop.core.records import TrialRecord
 from loop.storage.reader import Reader
 from tests.forks import Program, athanor
+from tests.shared_labs import until
 
 pytestmark = pytest.mark.slow
 
@@ -123,8 +124,7 @@ def test_killed_in_a_load_all_of_it_is_uncertain_and_people_settle_each_place(fo
     process = run(folder)
     for line in process.output:
         if "trial 2: anneal begins" in line:
-            while not (folder / "begun").exists():
-                pass
+            until((folder / "begun").exists)
             process.send_signal(signal.SIGKILL)
             break
     assert process.end()[1] == -signal.SIGKILL

@@ -89,8 +89,7 @@ class Press(JobInstrument):
     @property
     def _pellets(self) -> list[Any]:
         """What each sample of the job has for itself."""
-        places = [self.place(number) for number in range(1, self.place_count + 1)] if self.place_count > 1 else [self]
-        return [place for place in places if place.sample.get()]
+        return [place for place in self.numbered_places.values() or [self] if place.sample.get()]
 
     def _end(self, token: str) -> None:
         if self.token.get() != token or self.state.get() != "busy":

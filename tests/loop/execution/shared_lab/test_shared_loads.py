@@ -49,8 +49,7 @@ class Single(JobInstrument):
         self.jobs.add(token)
         self.token.put(token)
         self.state.put("busy")
-        places = [self.place(number) for number in range(1, self.place_count + 1)]
-        samples = [place for place in places if place.sample.get()]
+        samples = list(self.filled.values())
         with BEGUN.open("a") as file:
             file.write(f"{token} {len(samples)}\\n")
         for place in samples:
